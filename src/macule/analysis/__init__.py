@@ -1,0 +1,1 @@
+"""Picture in, `Result` out, without torch: image -> quality -> preprocess -> network -> calibrate -> explain."""

@@ -1,0 +1,158 @@
+"""A bundle: the folder that training writes and analysis reads, checked in full before anything is computed with it.
+
+    model.onnx   the network            gate.npz   what its training pictures looked like to it
+    bundle.json  everything else        card.md    measured numbers, for people
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from macule import bundles
+from macule.analysis import gate, schema
+from macule.analysis.gate import Gate
+from macule.analysis.preprocess import Preprocessing
+from macule.analysis.result import BundleId
+from macule.errors import BundleInvalid, BundleNotFound
+from macule.taxonomy import Diagnosis
+
+ENVIRONMENT = "MACULE_BUNDLE"
+MANIFEST = "bundle.json"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A probability from which a statement holds, and the sensitivity at which it was fitted."""
+
+    probability: float
+    sensitivity: float
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """medium, high: of the malignant probability. cannot_exclude: of single suspicious classes."""
+
+    medium: Threshold
+    high: Threshold
+    cannot_exclude: Mapping[Diagnosis, Threshold]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """temperature: what the logits are divided by. sha256: over the hashes of all files, in name order."""
+
+    id: str
+    sha256: str
+    folder: Path
+    created: str
+    licence: str
+    model: Path
+    preprocessing: Preprocessing
+    temperature: float
+    thresholds: Thresholds
+    gate: Gate = field(repr=False)
+    metrics: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def identity(self) -> BundleId:
+        return BundleId(self.id, self.sha256)
+
+    @property
+    def card(self) -> str:
+        """The card's Markdown; empty if the bundle has none."""
+        path = self.folder / "card.md"
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def load(name_or_path: str | Path | None = None) -> Bundle:
+    """Read and check a bundle.
+
+    name_or_path: one of `available()`, or a folder. None: the environment's MACULE_BUNDLE, else the embedded default.
+
+    Raises: BundleNotFound, or BundleInvalid if a file is missing, altered or contradicts another.
+    """
+    folder = _find(name_or_path)
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        schema.check(content)
+        return _build(folder, content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleInvalid(f"bundle {folder}: {error}: get the bundle again or repeat its training.") from error
+
+
+def available() -> list[str]:
+    """The names of the embedded bundles."""
+    return sorted(path.parent.name for path in _embedded().glob(f"*/{MANIFEST}"))
+
+
+def fingerprint(folder: Path) -> str:
+    """One SHA-256 for a folder: over `name`, a blank and each file's SHA-256, in name order. Hidden files do not count."""
+    lines = [f"{path.name} {_sha256(path)}\n" for path in sorted(folder.iterdir()) if _counts(path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _embedded() -> Path:
+    return Path(bundles.__file__).parent
+
+
+def _find(name_or_path: str | Path | None) -> Path:
+    wanted = name_or_path or os.environ.get(ENVIRONMENT) or bundles.DEFAULT
+    for folder in (_embedded() / wanted, Path(wanted)):
+        if (folder / MANIFEST).is_file():
+            return folder
+    known = ", ".join(available()) or "none"
+    raise BundleNotFound(f"there is no bundle {str(wanted)!r}: give a folder that holds {MANIFEST}, or one of: {known}.")
+
+
+def _build(folder: Path, content: dict[str, Any]) -> Bundle:
+    model = _sibling(folder, content["model"]["file"])
+    found = _sha256(model)
+    if found != content["model"]["sha256"]:
+        raise ValueError(f"{model.name} has the SHA-256 {found}, but {MANIFEST} says {content['model']['sha256']}")
+    thresholds = content["thresholds"]
+    return Bundle(
+        id=content["id"],
+        sha256=fingerprint(folder),
+        folder=folder,
+        created=content["created"],
+        licence=content["licence"],
+        model=model,
+        preprocessing=Preprocessing.from_dict(content["preprocessing"]),
+        temperature=content["calibration"]["temperature"],
+        thresholds=Thresholds(
+            medium=_threshold(thresholds["medium"]),
+            high=_threshold(thresholds["high"]),
+            cannot_exclude={Diagnosis(code): _threshold(t) for code, t in thresholds["cannot_exclude"].items()},
+        ),
+        gate=gate.load(_sibling(folder, content["gate"]["file"]), content["gate"]["threshold"]),
+        metrics=content["metrics"],
+    )
+
+
+def _threshold(entry: dict[str, float]) -> Threshold:
+    return Threshold(float(entry["probability"]), float(entry["sensitivity"]))
+
+
+def _sibling(folder: Path, name: str) -> Path:
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is not the plain name of a file in the bundle")
+    return folder / name
+
+
+def _counts(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_constant(constant: str) -> float:
+    raise ValueError(f"{MANIFEST} holds {constant}, which is not a number")

@@ -1,0 +1,114 @@
+"""A decoded picture -> what the network reads. THE one function: training evaluates with it and serving uses it.
+
+Its settings travel in the bundle, so a network never meets pictures prepared in another way than it was tested with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+VERSION = 1
+RESIZES = ("squash",)
+VIEW_COUNTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """size: pixels a side of the square input. mean, std: per channel R, G, B, of values 0 to 1.
+    resize: `squash` shows the whole picture, whatever its shape, in the square.
+    views: how many turned and mirrored copies are averaged: 1, 2, 4 or 8.
+
+    Raises: ValueError if a setting is out of range or of an unknown version.
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: str = "squash"
+    views: int = 1
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        _require(self.version == VERSION, f"version is {self.version!r}; this macule knows {VERSION}: update one of the two")
+        _require(_is_int(self.size) and 16 <= self.size <= 2048, f"size is {self.size!r}; 16 to 2048 is needed")
+        _require(self.resize in RESIZES, f"resize is {self.resize!r}; one of {RESIZES} is needed")
+        _require(_is_int(self.views) and self.views in VIEW_COUNTS, f"views is {self.views!r}; one of {VIEW_COUNTS} is needed")
+        _require(_is_triple(self.mean), f"mean is {self.mean!r}; three finite numbers are needed")
+        _require(_is_triple(self.std) and min(self.std) > 0, f"std is {self.std!r}; three numbers above 0 are needed")
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Preprocessing:
+        """Raises: ValueError naming a missing, unknown or impossible setting."""
+        known = {field.name for field in fields(cls)}
+        if set(settings) != known:
+            raise ValueError(f"preprocessing has the keys {sorted(settings)}; exactly {sorted(known)} are needed")
+        triples = {key: tuple(settings[key]) if isinstance(settings[key], list) else settings[key] for key in ("mean", "std")}
+        return cls(**{**settings, **triples})
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+
+def apply(rgb: NDArray[np.uint8], spec: Preprocessing) -> NDArray[np.float32]:
+    """Resize and normalise one picture.
+
+    rgb: uint8, shape (H, W, 3), sRGB.
+    Returns: float32, shape (3, S, S), C-contiguous.
+    """
+    # Averaging over areas is the only one of OpenCV's filters that does not alias when it shrinks.
+    shrinking = min(rgb.shape[:2]) >= spec.size
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    square = rgb if rgb.shape[:2] == (spec.size, spec.size) else cv2.resize(rgb, (spec.size, spec.size), interpolation=method)
+    std = np.asarray(spec.std, dtype=np.float32)
+    scale = 1 / (255 * std)
+    shift = np.asarray(spec.mean, dtype=np.float32) / std
+    normalised = square.astype(np.float32) * scale.astype(np.float32) - shift
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+
+
+def make_views(tensor: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Turned and mirrored copies, the untouched one first: a skin lesion has no upright position.
+
+    tensor: float32, shape (3, S, S). Returns: float32, shape (count, 3, S, S).
+    """
+    return np.stack([_view(tensor, number) for number in range(count)])
+
+
+def unview(maps: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    """Turn maps computed on view `number` back to the position of the picture. Shape (..., S, S), kept."""
+    turns, mirrored = _MEMBERS[number]
+    upright = np.rot90(maps, -turns, axes=(-2, -1))
+    return upright[..., ::-1] if mirrored else upright
+
+
+#: The dihedral group of the square as (quarter turns, mirrored first), so that 1, 2 and 4 views are subgroups too:
+#: nothing; + mirror; + half turn of both; + quarter turns of all.
+_MEMBERS = ((0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True))
+
+
+def _view(tensor: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+    turns, mirrored = _MEMBERS[number]
+    return np.rot90(tensor[..., ::-1] if mirrored else tensor, turns, axes=(-2, -1))
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_triple(values: object) -> bool:
+    return (
+        isinstance(values, tuple)
+        and len(values) == 3
+        and all(isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+    )
+
+
+def _require(holds: bool, complaint: str) -> None:
+    if not holds:
+        raise ValueError(f"preprocessing: {complaint}")

@@ -1,0 +1,187 @@
+"""Readers of the data sets that the embedded model is trained and scored on, in their publishers' layouts.
+
+Each reader takes the data set's root folder and returns its records sorted by picture id, so that every run sees the
+same order on every file system.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from macule.analysis.patient import SITE_ALIASES, Modality, Patient, Sex, Site
+from macule.data.record import Record
+from macule.errors import DatasetError
+from macule.taxonomy import Diagnosis, resolve
+
+UNKNOWN = frozenset({"", "unknown", "nan", "n/a"})
+#: Body sites that a source names but that fall under none of ours: HAM10000 and ISIC 2018 do not say hand or foot.
+UNMAPPED_SITES = frozenset({"acral", "acral nos", "palms soles"})
+
+
+def read_ham10000(root: Path) -> list[Record]:
+    """HAM10000 (Tschandl, Rosendahl & Kittler, Sci. Data 2018): two picture folders and one table."""
+    pictures = _pictures(root.glob("HAM10000_images_part_*"), root)
+    rows = _table(root / "HAM10000_metadata.csv", {"lesion_id", "image_id", "dx", "age", "sex", "localization"})
+    return _sorted(
+        Record(
+            picture=_find(pictures, row["image_id"], root),
+            dataset="ham10000",
+            picture_id=row["image_id"],
+            labels=frozenset({_diagnosis(row["dx"], row["image_id"])}),
+            group=f"ham10000:{row['lesion_id']}",
+            patient=_patient(row["age"], row["sex"], row["localization"], Modality.DERMOSCOPIC),
+        )
+        for row in rows
+    )
+
+
+def read_isic2018(root: Path, *, subset: str = "Validation") -> list[Record]:
+    """ISIC 2018 task 3, validation or test. Metadata.csv (lesion, age, sex, site) is used where it is there."""
+    stem = f"ISIC2018_Task3_{subset}"
+    truth = _table(root / f"{stem}_GroundTruth" / f"{stem}_GroundTruth.csv", {"image", "MEL", "NV"})
+    about_file = root / f"{stem}_GroundTruth" / f"{stem}_Metadata.csv"
+    about = {row["image"]: row for row in _table(about_file, {"image"})} if about_file.exists() else {}
+    pictures = _pictures([root / f"{stem}_Input"], root)
+    return _sorted(_isic2018_record(row, about.get(row["image"], {}), pictures, root) for row in truth)
+
+
+def _isic2018_record(row: dict[str, str], about: dict[str, str], pictures: dict[str, Path], root: Path) -> Record:
+    name = row["image"]
+    return Record(
+        picture=_find(pictures, name, root),
+        dataset="isic2018",
+        picture_id=name,
+        labels=frozenset({_one_hot(row, name)}),
+        group=f"isic2018:{about.get('lesion_id') or name}",
+        patient=_patient(about.get("age_approx", ""), about.get("sex", ""), about.get("anatom_site_general", ""),
+                         Modality.DERMOSCOPIC),
+    )
+
+
+def read_isic2017(root: Path, *, subset: str = "Test_v2") -> list[Record]:
+    """ISIC 2017 part 3 (Codella et al., arXiv:1710.05006): melanoma, seborrhoeic keratosis, and naevus as the rest."""
+    truth = _table(root / f"ISIC-2017_{subset}_Part3_GroundTruth.csv", {"image_id", "melanoma", "seborrheic_keratosis"})
+    about = {row["image_id"]: row
+             for row in _table(root / f"ISIC-2017_{subset}_Data_metadata.csv", {"image_id", "age_approximate", "sex"})}
+    pictures = _pictures([root / f"ISIC-2017_{subset}_Data"], root)
+    return _sorted(_isic2017_record(row, about.get(row["image_id"], {}), pictures, root) for row in truth)
+
+
+def _isic2017_record(row: dict[str, str], about: dict[str, str], pictures: dict[str, Path], root: Path) -> Record:
+    name = row["image_id"]
+    if float(row["melanoma"]) == 1:
+        label = Diagnosis.MEL
+    else:
+        label = Diagnosis.BKL if float(row["seborrheic_keratosis"]) == 1 else Diagnosis.NV
+    return Record(
+        picture=_find(pictures, name, root),
+        dataset="isic2017",
+        picture_id=name,
+        labels=frozenset({label}),
+        group=f"isic2017:{about.get('lesion_id') or about.get('dup_group') or name}",
+        patient=_patient(about.get("age_approximate", ""), about.get("sex", ""), about.get("anatom_site", ""),
+                         Modality.DERMOSCOPIC),
+    )
+
+
+def read_milk10k(root: Path) -> list[Record]:
+    """MILK10k: a clinical close-up and a dermoscopic picture of each lesion, one folder a lesion."""
+    labels = {row["lesion_id"]: _one_hot(row, row["lesion_id"])
+              for row in _table(root / "MILK10k_Training_GroundTruth.csv", {"lesion_id", "MEL", "SCCKA"})}
+    about = _table(root / "MILK10k_Training_Metadata.csv",
+                   {"lesion_id", "image_type", "isic_id", "age_approx", "sex", "site"})
+    return _sorted(
+        Record(
+            picture=_existing(root / "MILK10k_Training_Input" / row["lesion_id"] / f"{row['isic_id']}.jpg"),
+            dataset="milk10k",
+            picture_id=row["isic_id"],
+            labels=frozenset({labels[row["lesion_id"]]}),
+            group=f"milk10k:{row['lesion_id']}",
+            patient=_patient(row["age_approx"], row["sex"], row["site"],
+                             Modality.CLINICAL if row["image_type"].startswith("clinical") else Modality.DERMOSCOPIC),
+        )
+        for row in about
+        if row["lesion_id"] in labels
+    )
+
+
+#: id -> reader. The folder that holds each under a common data root stands in FOLDERS.
+READERS: dict[str, Callable[..., list[Record]]] = {
+    "ham10000": read_ham10000,
+    "isic2017": read_isic2017,
+    "isic2018": read_isic2018,
+    "milk10k": read_milk10k,
+}
+FOLDERS = {"ham10000": "HAM10000", "isic2017": "ISIC2017", "isic2018": "ISIC2018", "milk10k": "MILK10k"}
+
+
+def _table(path: Path, needed: set[str]) -> list[dict[str, str]]:
+    """All rows of a CSV. Raises: DatasetError if it is absent or lacks a column."""
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing: unzip the data set there unchanged, or correct the data folder.")
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        absent = needed - set(reader.fieldnames or ())
+        if absent:
+            raise DatasetError(f"{path} lacks the column(s) {', '.join(sorted(absent))}; it has {reader.fieldnames}.")
+        return list(reader)
+
+
+def _pictures(folders: Iterable[Path], root: Path) -> dict[str, Path]:
+    found = {path.stem: path for folder in folders if folder.is_dir() for path in folder.iterdir()
+             if path.suffix.lower() in {".jpg", ".jpeg", ".png"}}
+    if not found:
+        raise DatasetError(f"{root} holds no picture folder of this data set: unzip it there unchanged.")
+    return found
+
+
+def _find(pictures: dict[str, Path], name: str, root: Path) -> Path:
+    if name not in pictures:
+        raise DatasetError(f"{name} is listed in the table but its picture is not under {root}.")
+    return pictures[name]
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DatasetError(f"{path} is listed in the table but is not there.")
+    return path
+
+
+def _diagnosis(label: str, where: str) -> Diagnosis:
+    try:
+        return resolve(label)
+    except KeyError:
+        raise DatasetError(f"{where} has the label {label!r}, which is in no vocabulary of macule.taxonomy.") from None
+
+
+def _one_hot(row: dict[str, str], where: str) -> Diagnosis:
+    marked = [column for column, value in row.items() if column not in {"image", "lesion_id"} and _is_one(value)]
+    if len(marked) != 1:
+        raise DatasetError(f"{where} has {len(marked)} classes marked; exactly one is expected.")
+    return _diagnosis(marked[0], where)
+
+
+def _is_one(value: str) -> bool:
+    return value.strip() != "" and float(value) == 1.0
+
+
+def _patient(age: str, sex: str, site: str, modality: Modality) -> Patient:
+    return Patient.parse(
+        age=None if age.lower() in UNKNOWN else age,
+        sex=None if sex.lower() in UNKNOWN else Sex(sex.lower()).value,
+        site=_site_text(site),
+        modality=modality.value,
+    )
+
+
+def _site_text(site: str) -> str | None:
+    folded = " ".join(site.lower().replace("_", " ").replace("/", " ").split())
+    if folded in UNKNOWN or folded in UNMAPPED_SITES:
+        return None
+    return Site(SITE_ALIASES[folded]).value.replace("_", " ")
+
+
+def _sorted(records: Iterator[Record]) -> list[Record]:
+    return sorted(records, key=lambda record: record.picture_id)

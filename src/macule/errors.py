@@ -1,0 +1,78 @@
+"""Every error macule raises on purpose.
+
+    MaculeError
+    ├── InputError              the caller's picture, folder or metadata is at fault; other inputs still run
+    │   ├── UnreadableImage         truncated, empty, not a picture, or not decodable
+    │   ├── UnsupportedImage        a picture, but of a kind that is refused (animation, unknown format)
+    │   ├── ImageTooLarge           more pixels or bytes than the cap; refused before decoding
+    │   ├── InvalidMetadata         age, sex, site or modality outside its vocabulary
+    │   ├── InputNotFound           a path that does not exist or may not be read
+    │   └── DatasetError            a table or folder that does not follow its publisher's layout
+    ├── UsageError              options that contradict each other
+    └── EnvironmentFault        the installation is at fault
+        ├── BundleNotFound          no bundle of that name
+        ├── BundleInvalid           a bundle whose files are damaged or contradict each other
+        └── MissingExtra            an optional dependency is not installed
+
+Each message says what was wrong, the value received and what to do. `code` is stable: it stands in the JSON, in the
+CSV's `error` column, and maps to an HTTP status.
+"""
+
+from __future__ import annotations
+
+
+class MaculeError(Exception):
+    """Root of the tree. `code`: stable, snake_case."""
+
+    code = "macule_error"
+
+    def to_dict(self) -> dict[str, str]:
+        return {"code": self.code, "message": str(self)}
+
+
+class InputError(MaculeError):
+    code = "input_error"
+
+
+class UnreadableImage(InputError):
+    code = "unreadable_image"
+
+
+class UnsupportedImage(InputError):
+    code = "unsupported_image"
+
+
+class ImageTooLarge(InputError):
+    code = "image_too_large"
+
+
+class InvalidMetadata(InputError):
+    code = "invalid_metadata"
+
+
+class InputNotFound(InputError):
+    code = "input_not_found"
+
+
+class DatasetError(InputError):
+    code = "dataset_error"
+
+
+class UsageError(MaculeError):
+    code = "usage_error"
+
+
+class EnvironmentFault(MaculeError):
+    code = "environment_fault"
+
+
+class BundleNotFound(EnvironmentFault):
+    code = "bundle_not_found"
+
+
+class BundleInvalid(EnvironmentFault):
+    code = "bundle_invalid"
+
+
+class MissingExtra(EnvironmentFault):
+    code = "missing_extra"

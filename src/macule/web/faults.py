@@ -1,0 +1,67 @@
+"""The web's own errors, and the one table that gives each error class its HTTP status."""
+
+from __future__ import annotations
+
+from macule import errors
+
+
+class Busy(errors.MaculeError):
+    """Every worker is taken and the queue is full. `retry_after`: seconds."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotReady(errors.EnvironmentFault):
+    """The model is still being loaded."""
+
+    code = "not_ready"
+
+
+class PictureMissing(errors.InputError):
+    code = "picture_missing"
+
+
+class MalformedRequest(errors.InputError):
+    """Not multipart/form-data, cut short, or with fields that are not ours."""
+
+    code = "malformed_request"
+
+
+class UploadTooSlow(errors.InputError):
+    code = "upload_too_slow"
+
+
+STATUS: dict[type[errors.MaculeError], int] = {
+    errors.MaculeError: 500,
+    errors.InputError: 400,
+    errors.UnreadableImage: 422,
+    errors.UnsupportedImage: 415,
+    errors.ImageTooLarge: 413,
+    errors.InvalidMetadata: 422,
+    errors.InputNotFound: 404,
+    errors.DatasetError: 422,
+    errors.UsageError: 400,
+    errors.EnvironmentFault: 500,
+    errors.BundleNotFound: 503,
+    errors.BundleInvalid: 503,
+    errors.MissingExtra: 501,
+    PictureMissing: 400,
+    MalformedRequest: 400,
+    UploadTooSlow: 408,
+    Busy: 503,
+    NotReady: 503,
+}
+
+
+def status_of(fault: errors.MaculeError) -> int:
+    """The status of the nearest class in the table."""
+    return next(STATUS[kind] for kind in type(fault).__mro__ if kind in STATUS)
+
+
+def headers_of(fault: errors.MaculeError) -> dict[str, str]:
+    """Retry-After, where waiting helps."""
+    return {"Retry-After": str(fault.retry_after)} if isinstance(fault, Busy) else {}
