@@ -8,6 +8,7 @@
     │   ├── InvalidMetadata         age, sex, site or modality outside its vocabulary
     │   ├── InputNotFound           a path that does not exist or may not be read
     │   └── DatasetError            a table or folder that does not follow its publisher's layout
+    │       └── LeakingSplit            lesions that the bundle was fitted on are to be scored
     ├── UsageError              options that contradict each other
     └── EnvironmentFault        the installation is at fault
         ├── BundleNotFound          no bundle of that name
@@ -56,6 +57,10 @@ class InputNotFound(InputError):
 
 class DatasetError(InputError):
     code = "dataset_error"
+
+
+class LeakingSplit(DatasetError):
+    code = "leaking_split"
 
 
 class UsageError(MaculeError):

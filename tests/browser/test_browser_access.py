@@ -8,7 +8,9 @@ from playwright.sync_api import Page, expect
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-STATES = ("empty", "low.png", "medium.png", "high.png", "unlike.png", "refused.png", "unreadable_image.png", "age", "card")
+STATES = (
+    "empty", "low.png", "medium.png", "high.png", "unlike.png", "refused.png", "unreadable_image.png", "age", "card",
+)
 SIZES = {360: 740, 768: 1024, 1280: 860, 2560: 1440, 3840: 2160}
 
 

@@ -86,13 +86,18 @@ def load(name_or_path: str | Path | None = None) -> Bundle:
         raise BundleInvalid(f"bundle {folder}: {error}: get the bundle again or repeat its training.") from error
 
 
+def wanted_name(name_or_path: str | Path | None = None) -> str:
+    """What `load` will look for."""
+    return str(name_or_path or os.environ.get(ENVIRONMENT) or bundles.DEFAULT)
+
+
 def available() -> list[str]:
     """The names of the embedded bundles."""
     return sorted(path.parent.name for path in _embedded().glob(f"*/{MANIFEST}"))
 
 
 def fingerprint(folder: Path) -> str:
-    """One SHA-256 for a folder: over `name`, a blank and each file's SHA-256, in name order. Hidden files do not count."""
+    """One SHA-256 for a folder: over the lines `name sha256` of its files in name order; hidden files do not count."""
     lines = [f"{path.name} {_sha256(path)}\n" for path in sorted(folder.iterdir()) if _counts(path)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -102,12 +107,12 @@ def _embedded() -> Path:
 
 
 def _find(name_or_path: str | Path | None) -> Path:
-    wanted = name_or_path or os.environ.get(ENVIRONMENT) or bundles.DEFAULT
+    wanted = wanted_name(name_or_path)
     for folder in (_embedded() / wanted, Path(wanted)):
         if (folder / MANIFEST).is_file():
             return folder
     known = ", ".join(available()) or "none"
-    raise BundleNotFound(f"there is no bundle {str(wanted)!r}: give a folder that holds {MANIFEST}, or one of: {known}.")
+    raise BundleNotFound(f"there is no bundle {wanted!r}: give a folder that holds {MANIFEST}, or one of: {known}.")
 
 
 def _build(folder: Path, content: dict[str, Any]) -> Bundle:

@@ -21,15 +21,15 @@ def heatmap(cam: NDArray[np.float32], index: int) -> NDArray[np.float32]:
     Returns: float32, shape (h, w), 0 to 1, maximum 1; all 0 if nothing speaks for the class.
     """
     upright = np.mean([unview(view[index], number) for number, view in enumerate(cam)], axis=0)
-    positive = np.maximum(upright, 0.0).astype(np.float32)
-    peak = float(positive.max())
-    return positive / np.float32(peak) if peak > 0 else positive
+    positive: NDArray[np.float32] = np.maximum(upright, 0.0).astype(np.float32)
+    peak = positive.max()
+    return np.divide(positive, peak, dtype=np.float32) if peak > 0 else positive
 
 
 def enlarge(heat: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
     """float32, shape (height, width), 0 to 1, smoothly interpolated."""
     large = cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(large, 0.0, 1.0, dtype=np.float32)
+    return np.asarray(np.clip(large, 0.0, 1.0), dtype=np.float32)
 
 
 def overlay(rgb: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -34,7 +34,8 @@ class Gate:
         whitened = centred @ self.components
         inside = centred @ self.basis
         residual = max(float(centred @ centred - inside @ inside), 0.0)
-        return float(whitened @ whitened) / self.components.shape[1] + residual / self.residual_scale
+        distance = float(whitened @ whitened) / self.components.shape[1]
+        return float(distance + residual / self.residual_scale)
 
     def admits(self, embedding: NDArray[np.float32]) -> bool:
         # Written so that NaN is outside.

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from macule.analysis.colour import to_srgb
 from macule.analysis.sniff import PICTURE_FORMATS, sniff
-from macule.errors import ImageTooLarge, InputNotFound, MissingExtra, UnreadableImage, UnsupportedImage
+from macule.errors import ImageTooLarge, InputNotFound, MaculeError, UnreadableImage, UnsupportedImage
 
 #: Just under the 89.5 million at which Pillow itself warns of a decompression bomb; phones shoot 12 to 50.
 MAX_PIXELS = 89_000_000
@@ -64,7 +64,7 @@ def decode(
 
     short_side: keep at least this many pixels on the short side (if the file has them); more are dropped for speed.
 
-    Raises: InputNotFound, ImageTooLarge (before decoding), UnsupportedImage, UnreadableImage.
+    Raises: InputNotFound, ImageTooLarge (before decoding), UnsupportedImage or UnreadableImage.
     """
     name = "the picture" if isinstance(source, bytes) else Path(source).name
     content = source if isinstance(source, bytes) else _read(Path(source), max_bytes)
@@ -74,11 +74,14 @@ def decode(
     try:
         return _decode(content, image_format, name, short_side, max_pixels)
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge(f"{name} has far more than the {max_pixels} pixels that are read: save a smaller copy.") from error
+        message = f"{name} has far more than the {max_pixels} pixels that are read: save a smaller copy."
+        raise ImageTooLarge(message) from error
     except UnidentifiedImageError as error:
-        raise UnreadableImage(f"{name} starts like a {image_format} file but is damaged: export or send it again.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError) as error:
-        # Pillow's plugins let all of these escape from damaged files.
+        message = f"{name} starts like a {image_format} file but is damaged: export or send it again."
+        raise UnreadableImage(message) from error
+    except MaculeError:
+        raise
+    except Exception as error:  # Pillow's plugins let struct.error, KeyError and others escape
         reason = str(error).strip() or type(error).__name__
         raise UnreadableImage(f"{name} is damaged ({reason}): export or send the picture again.") from error
 
@@ -105,7 +108,8 @@ def _known_format(content: bytes, name: str) -> str:
         raise UnreadableImage(f"{name} is empty (0 bytes): copy or send it again.")
     found = sniff(content)
     if found is None:
-        raise UnreadableImage(f"{name} is not a picture, whatever its name says: use a JPEG, PNG, WebP, TIFF, BMP or HEIC.")
+        kinds = "JPEG, PNG, WebP, TIFF, BMP or HEIC"
+        raise UnreadableImage(f"{name} is not a picture, whatever its name says: use a {kinds}.")
     if found == "DICOM":
         raise UnsupportedImage(f"{name} is a DICOM file; this version reads none yet: export it as a PNG or JPEG.")
     if found not in PICTURE_FORMATS:
@@ -142,13 +146,13 @@ def _check_still(image: Image.Image, name: str) -> None:
     frames = getattr(image, "n_frames", 1)
     # Phones append depth and gain maps to a JPEG (MPO) or HEIC: those are not an animation, the first frame counts.
     if frames > 1 and image.format not in ("MPO", "HEIF"):
-        raise UnsupportedImage(f"{name} has {frames} frames or pages; one still picture is needed: save the one you mean.")
+        raise UnsupportedImage(f"{name} has {frames} frames or pages; one still is needed: save the one you mean.")
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # noqa: BLE001  # a damaged EXIF block raises anything; the pixels are still good
+    except Exception:  # a damaged EXIF block raises anything; the pixels are still good
         return 1
 
 
@@ -161,5 +165,6 @@ def _enable_heif() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        raise MissingExtra("HEIC needs the package pillow-heif: pip install pillow-heif, or save a JPEG.") from None
+        # Not an EnvironmentFault: the other pictures of a folder can still be read.
+        raise UnsupportedImage("HEIC needs the package pillow-heif: pip install pillow-heif, or save a JPEG.") from None
     register_heif_opener(thumbnails=False)

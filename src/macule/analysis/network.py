@@ -39,7 +39,7 @@ class Network:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001  # onnxruntime raises a dozen unrelated classes
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes
             raise BundleInvalid(f"{model} does not load ({error}): get the bundle again.") from error
         self._check_interface(model, size)
 
@@ -51,9 +51,15 @@ class Network:
     def _check_interface(self, model: Path, size: int) -> None:
         inputs = {entry.name: entry.shape for entry in self._session.get_inputs()}
         outputs = {entry.name: entry.shape for entry in self._session.get_outputs()}
-        expected = (_fits(inputs.get("image"), 3, size, size), _fits(inputs.get("patient"), VECTOR_LENGTH), len(inputs) == 2)
-        answered = (_fits(outputs.get("logits"), _CLASSES), "embedding" in outputs, _fits(outputs.get("cam"), _CLASSES, None, None))
-        if not all(expected + answered):
+        expected: dict[str, tuple[int | None, ...]] = {
+            "image": (3, size, size),
+            "patient": (VECTOR_LENGTH,),
+            "logits": (_CLASSES,),
+            "embedding": (None,),
+            "cam": (_CLASSES, None, None),
+        }
+        found = inputs | outputs
+        if len(inputs) != 2 or not all(_fits(found.get(name), *sizes) for name, sizes in expected.items()):
             raise BundleInvalid(f"{model} has inputs {inputs} and outputs {outputs}, which do not fit its bundle.json.")
 
 

@@ -70,7 +70,7 @@ class Patient:
 
     def __post_init__(self) -> None:
         if self.age is not None and not (math.isfinite(self.age) and 0 <= self.age <= MAX_AGE):
-            raise InvalidMetadata(f"age is {self.age}; a number from 0 to {MAX_AGE} is needed: correct it or leave it out.")
+            raise _invalid_age(self.age)
 
     @classmethod
     def parse(
@@ -99,7 +99,11 @@ def _parse_age(age: float | str | None) -> float | None:
     try:
         return float(age)
     except ValueError:
-        raise InvalidMetadata(f"age is {age!r}; a number from 0 to {MAX_AGE} is needed: correct it or leave it out.") from None
+        raise _invalid_age(age) from None
+
+
+def _invalid_age(age: float | str) -> InvalidMetadata:
+    return InvalidMetadata(f"age is {age!r}; a number from 0 to {MAX_AGE} is needed: correct it or leave it out.")
 
 
 def _look_up(field: str, value: str | None, aliases: dict[str, _E]) -> _E | None:

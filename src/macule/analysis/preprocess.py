@@ -35,10 +35,10 @@ class Preprocessing:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        _require(self.version == VERSION, f"version is {self.version!r}; this macule knows {VERSION}: update one of the two")
+        _require(self.version == VERSION, f"version is {self.version!r}; this macule knows {VERSION}")
         _require(_is_int(self.size) and 16 <= self.size <= 2048, f"size is {self.size!r}; 16 to 2048 is needed")
         _require(self.resize in RESIZES, f"resize is {self.resize!r}; one of {RESIZES} is needed")
-        _require(_is_int(self.views) and self.views in VIEW_COUNTS, f"views is {self.views!r}; one of {VIEW_COUNTS} is needed")
+        _require(_is_int(self.views) and self.views in VIEW_COUNTS, f"views is {self.views!r}, not in {VIEW_COUNTS}")
         _require(_is_triple(self.mean), f"mean is {self.mean!r}; three finite numbers are needed")
         _require(_is_triple(self.std) and min(self.std) > 0, f"std is {self.std!r}; three numbers above 0 are needed")
 
@@ -48,8 +48,8 @@ class Preprocessing:
         known = {field.name for field in fields(cls)}
         if set(settings) != known:
             raise ValueError(f"preprocessing has the keys {sorted(settings)}; exactly {sorted(known)} are needed")
-        triples = {key: tuple(settings[key]) if isinstance(settings[key], list) else settings[key] for key in ("mean", "std")}
-        return cls(**{**settings, **triples})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
@@ -61,15 +61,17 @@ def apply(rgb: NDArray[np.uint8], spec: Preprocessing) -> NDArray[np.float32]:
     rgb: uint8, shape (H, W, 3), sRGB.
     Returns: float32, shape (3, S, S), C-contiguous.
     """
-    # Averaging over areas is the only one of OpenCV's filters that does not alias when it shrinks.
-    shrinking = min(rgb.shape[:2]) >= spec.size
-    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    square = rgb if rgb.shape[:2] == (spec.size, spec.size) else cv2.resize(rgb, (spec.size, spec.size), interpolation=method)
     std = np.asarray(spec.std, dtype=np.float32)
-    scale = 1 / (255 * std)
-    shift = np.asarray(spec.mean, dtype=np.float32) / std
-    normalised = square.astype(np.float32) * scale.astype(np.float32) - shift
+    scale, shift = 1 / (np.float32(255) * std), np.asarray(spec.mean, dtype=np.float32) / std
+    normalised = squash(rgb, spec.size).astype(np.float32) * scale - shift
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+
+
+def squash(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The whole picture, whatever its shape, in a square of `size` px; uint8, shape (size, size, 3)."""
+    # Averaging over areas is the only one of OpenCV's filters that does not alias when it shrinks.
+    method = cv2.INTER_AREA if min(rgb.shape[:2]) >= size else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (size, size), interpolation=method), dtype=np.uint8)
 
 
 def make_views(tensor: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -7,6 +7,8 @@ and off degraded copies of them: they sit where under 0.5 % of real pictures fai
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +16,16 @@ from numpy.typing import NDArray
 from macule.analysis.image import Picture
 from macule.analysis.result import Check, Quality
 
+_P = TypeVar("_P", np.uint8, np.float32)
+
 #: Pixels on the short side; MILK10k's published copies have 224, and the networks read 224 to 260.
 MIN_SHORT_SIDE = 224
-#: Fine over middle detail. Real: 0.29 at least. After a Gaussian blur of 1 px (at 256) a third lie below, of 1.5 px 94 %.
+#: Fine over middle detail. Real: 0.29 at least. Blurred by 1 px (Gaussian, at 256) a third lie below, by 1.5 px 94 %.
 MIN_SHARPNESS = 0.28
 #: The same ratio the other way. Real: 2.2 at most. Pure sensor noise: 3.4.
 MAX_GRAIN = 2.8
-#: Grey level that 5 % of the middle exceeds. Real: 62 at least. Darkened to 0.3: 84 % lie below. It looks at the brightest
-#: part and not at the median, so that dark skin, correctly exposed, is not called dark.
+#: Grey level that 5 % of the middle exceeds. Real: 62 at least. Darkened to 0.3: 84 % lie below. It is the brightest
+#: part's and not the median, so that dark skin, correctly exposed, is not called dark.
 MIN_BRIGHTNESS = 60.0
 #: Median grey level of the middle. Real: none above 240. Over-exposed 2.2 times: 80 % lie above.
 MAX_BRIGHTNESS = 245.0
@@ -55,7 +59,7 @@ def assess(picture: Picture) -> Quality:
     Returns: the checks `size`, `sharpness`, `grain`, `darkness`, `brightness`, `glare` and `lesion`, in this order.
     """
     small = _shrink(picture.rgb, _WORKING_SIDE)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     middle, detail = _middle(grey, 6), sharpness(grey)
     return Quality(
         (
@@ -64,7 +68,7 @@ def assess(picture: Picture) -> Quality:
             _at_most("grain", detail, MAX_GRAIN),
             _at_least("darkness", np.percentile(middle, 95), MIN_BRIGHTNESS),
             _at_most("brightness", np.median(middle), MAX_BRIGHTNESS),
-            _at_most("glare", np.mean(_middle(small, 6).min(axis=2) >= _BURNT), MAX_GLARE),
+            _at_most("glare", float(np.mean(_middle(small, 6).min(axis=2) >= _BURNT)), MAX_GLARE),
             _at_least("lesion", contrast(_shrink(small, _REGION_SIDE)), MIN_CONTRAST),
         )
     )
@@ -76,7 +80,7 @@ def sharpness(grey: NDArray[np.uint8]) -> float:
     grey: uint8, shape (H, W), short side 256. Returns: 0 for a picture without any detail.
     """
     values = grey.astype(np.float32)
-    near, far = cv2.GaussianBlur(values, (0, 0), 1.0), cv2.GaussianBlur(values, (0, 0), 4.0)
+    near, far = _blur(values, 1.0), _blur(values, 4.0)
     fine = float(_middle(values - near, 8).var()) - _ROUNDING
     middle = float(_middle(near - far, 8).var())
     return float(np.sqrt(max(fine, 0.0) / middle)) if middle > 0 else 0.0
@@ -87,8 +91,8 @@ def contrast(rgb: NDArray[np.uint8]) -> float:
 
     rgb: uint8, shape (H, W, 3), about 64 px: the shrinking has averaged hairs and noise away.
     """
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    lab = cv2.GaussianBlur(lab, (0, 0), 1.0)
+    unit = rgb.astype(np.float32) / np.float32(255)
+    lab = _blur(np.asarray(cv2.cvtColor(unit, cv2.COLOR_RGB2LAB), dtype=np.float32), 1.0)
     colours = lab[_disc(*lab.shape[:2])]
     return float(np.percentile(np.linalg.norm(colours - np.median(colours, axis=0), axis=1), 99))
 
@@ -101,10 +105,14 @@ def _disc(height: int, width: int) -> NDArray[np.bool_]:
     return disc
 
 
-def _middle(pixels: NDArray[np.generic], part: int) -> NDArray[np.generic]:
+def _middle(pixels: NDArray[_P], part: int) -> NDArray[_P]:
     """Without one `part`-th of the width and height on each side."""
     height, width = pixels.shape[:2]
     return pixels[height // part : height - height // part, width // part : width - width // part]
+
+
+def _blur(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma), dtype=np.float32)
 
 
 def _shrink(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -116,9 +124,9 @@ def _shrink(rgb: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _at_least(name: str, value: float | np.floating, limit: float) -> Check:
+def _at_least(name: str, value: float | np.floating[Any], limit: float) -> Check:
     return Check(name, bool(value >= limit), float(value), limit, _ADVICE[name])
 
 
-def _at_most(name: str, value: float | np.floating, limit: float) -> Check:
+def _at_most(name: str, value: float | np.floating[Any], limit: float) -> Check:
     return Check(name, bool(value <= limit), float(value), limit, _ADVICE[name])

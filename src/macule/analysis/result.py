@@ -74,8 +74,8 @@ class Assessment:
     diagnoses: most probable first; probabilities sum to 1.
     malignant: probability of the malignant and indeterminate classes together.
     cannot_exclude: suspicious classes too probable to be ruled out at the bundle's stated sensitivity.
-    heatmap: float32, shape (h, w), 0 to 1: where the evidence for the first suspicious or first diagnosis lies.
-    heatmap_of: the class that the heatmap explains.
+    heatmap: float32, shape (h, w), 0 to 1, coarse: where the evidence for `heatmap_of` lies.
+    heatmap_of: the class that the heatmap explains, the first diagnosis.
     embedding: float32, shape (D,).
     """
 
@@ -91,7 +91,10 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Result:
-    """One picture's answer. `assessment` is None when the picture could not be judged."""
+    """One picture's answer. `assessment` is None when the picture could not be judged.
+
+    thumbnail: uint8, shape (H, W, 3), sRGB, upright, at most 640 px on the long side: for reports and pages.
+    """
 
     image: str
     bundle: BundleId
@@ -99,6 +102,7 @@ class Result:
     advice: str
     assessment: Assessment | None = None
     disclaimer: str = DISCLAIMER
+    thumbnail: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `macule predict --json` prints (DESIGN's interface)."""

@@ -9,10 +9,11 @@ from typing import Any
 from macule.taxonomy import Diagnosis
 
 FORMAT = 1
-_KEYS = frozenset(
-    "format id created licence model preprocessing classes calibration thresholds gate metrics".split()
-)
-_OPTIONAL = frozenset(("provenance",))
+_KEYS = frozenset({
+    "calibration", "classes", "created", "format", "gate", "id", "licence", "metrics", "model", "preprocessing",
+    "thresholds",
+})
+_OPTIONAL = frozenset({"provenance"})
 
 
 def check(content: Any) -> None:

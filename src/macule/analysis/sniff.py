@@ -5,9 +5,10 @@ from __future__ import annotations
 #: The formats that `image.decode` reads, by Pillow's names.
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "HEIF")
 #: Suffixes that such files usually bear; used to pick files in a folder, never to decide how to decode.
-PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .tif .tiff .bmp .dib .heic .heif .hif .dcm .gif .avif".split()
-)
+PICTURE_SUFFIXES = frozenset({
+    ".apng", ".avif", ".bmp", ".dcm", ".dib", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg",
+    ".mpo", ".png", ".tif", ".tiff", ".webp",
+})
 #: Bytes that `sniff` needs to see.
 HEAD = 132
 

@@ -117,6 +117,40 @@ READERS: dict[str, Callable[..., list[Record]]] = {
 FOLDERS = {"ham10000": "HAM10000", "isic2017": "ISIC2017", "isic2018": "ISIC2018", "milk10k": "MILK10k"}
 
 
+#: Data sets whose publishers part them: our word for a part -> theirs.
+OFFICIAL = {
+    "isic2017": {"train": "Training", "val": "Validation", "test": "Test_v2"},
+    "isic2018": {"val": "Validation", "test": "Test"},
+}
+
+
+def load(dataset: str, root: Path, *, part: str = "all") -> list[Record]:
+    """A data set by its id. part: of those that the publisher made; `all` takes every one that is under `root`.
+
+    Raises: DatasetError for an unknown id or part, or if `root` does not hold the data set.
+    """
+    if dataset not in READERS:
+        raise DatasetError(f"there is no data set {dataset!r}; known: {', '.join(sorted(READERS))}.")
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder: give the folder that {dataset} was unzipped in.")
+    if dataset not in OFFICIAL:
+        return READERS[dataset](root)
+    subsets = _subsets(dataset, root, part)
+    return [record for subset in subsets for record in READERS[dataset](root, subset=subset)]
+
+
+def _subsets(dataset: str, root: Path, part: str) -> list[str]:
+    known = OFFICIAL[dataset]
+    if part != "all":
+        if part not in known:
+            raise DatasetError(f"{dataset} has no part {part!r}; it has: {', '.join(known)}, all.")
+        return [known[part]]
+    there = [subset for subset in known.values() if any(root.glob(f"*_{subset}_*"))]
+    if not there:
+        raise DatasetError(f"{root} holds none of the folders of {dataset}: unzip it there unchanged.")
+    return there
+
+
 def _table(path: Path, needed: set[str]) -> list[dict[str, str]]:
     """All rows of a CSV. Raises: DatasetError if it is absent or lacks a column."""
     if not path.is_file():

@@ -85,7 +85,5 @@ def _sensor(rgb: F32, frame: Frame, level: float, rng: np.random.Generator) -> F
 
 def _compressed(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert decoded is not None  # encoded two lines above
-    out: NDArray[np.uint8] = np.ascontiguousarray(decoded[..., ::-1]).astype(np.uint8)
-    return out
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])

@@ -123,7 +123,7 @@ def mesh(rng: np.random.Generator, shape: Shape, spacing: float, jitter: float, 
 
 
 def blobs(
-    rng: np.random.Generator, shape: Shape, spacing: float, radius: tuple[float, float], keep: float, soft: float = 1.2
+    rng: np.random.Generator, shape: Shape, spacing: float, radius: tuple[float, float], keep: float, *, soft: float
 ) -> F32:
     """Separate round spots, 0-1: one a cell with probability `keep`, radii (px) drawn evenly from `radius`."""
     mosaic = cells(rng, shape, spacing)

@@ -58,7 +58,7 @@ def _globules(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Gene
     frame, unit = layers.frame, layers.frame.unit
     clods = np.zeros(frame.shape, np.float32)
     for spacing, size, keep in ((11, (2.0, 4.6), 0.75), (21, (3.5, 7.5), 0.35)):
-        spots = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, 1.6 * unit)
+        spots = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, soft=1.6 * unit)
         clods = np.maximum(clods, displaced(spots, rng, 1.4 * unit, 11 * unit))
     depth = np.clip(0.8 + 0.5 * fbm(rng, frame.shape, 26 * unit, 2), 0.1, 1.8)
     place = smoothstep(0.0, 0.14, lesion.depth) * smoothstep(1.2, 0.2, lesion.depth * 0.75)
@@ -102,7 +102,9 @@ def _nests(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Generat
     frame, unit = layers.frame, layers.frame.unit
     place = smoothstep(0.0, 0.2, lesion.depth)
     for spacing, size, keep in ((62, (9.0, 19.0), 0.4), (24, (2.0, 4.5), 0.3)):
-        spots = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, 0.35 * size[1] * unit)
+        spots = blobs(
+            rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, soft=0.35 * size[1] * unit
+        )
         spots = displaced(spots, rng, 0.3 * size[1] * unit, 1.6 * size[1] * unit) * place
         mottled = np.clip(0.8 + 0.3 * fbm(rng, frame.shape, 9 * unit, 3), 0.2, 1.2)
         layers.veil += 0.7 * scene.nests * spots * mottled

@@ -61,9 +61,9 @@ def _pores(layers: Layers, scene: Scene, rng: np.random.Generator) -> None:
     frame, unit = layers.frame, layers.frame.unit
     strength = scene.texture * (0.5 + 0.28 * max(scene.tone - 2, 0))
     state = rng.bit_generator.state
-    halo = blobs(rng, frame.shape, 24 * unit, (1.5 * unit, 4.5 * unit), 0.45, 2.8 * unit)
+    halo = blobs(rng, frame.shape, 24 * unit, (1.5 * unit, 4.5 * unit), 0.45, soft=2.8 * unit)
     rng.bit_generator.state = state  # the same follicles again, smaller
-    dot = blobs(rng, frame.shape, 24 * unit, (0.3 * unit, 1.1 * unit), 0.45, 0.9 * unit)
+    dot = blobs(rng, frame.shape, 24 * unit, (0.3 * unit, 1.1 * unit), 0.45, soft=0.9 * unit)
     layers.melanin += strength * (0.16 * dot - 0.11 * halo)
     layers.height -= scene.texture * 1.2 * dot
 
@@ -88,7 +88,7 @@ def _freckles(frame: Frame, rng: np.random.Generator) -> F32:
     """Flat light-brown spots of several sizes."""
     unit, total = frame.unit, frame.empty()
     for spacing, size, keep in ((60, (4.0, 11.0), 0.4), (110, (12.0, 26.0), 0.35)):
-        spots = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, 4.5 * unit)
+        spots = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, soft=4.5 * unit)
         total += 0.3 * displaced(spots, rng, 4 * unit, 18 * unit)
     total *= np.clip(1 + 0.35 * fbm(rng, frame.shape, 12 * unit, 3), 0.2, 2.0)
     return total

@@ -26,7 +26,7 @@ def _milia(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Generat
     """Milia-like cysts: small bright round spots with a glow."""
     frame, unit = layers.frame, layers.frame.unit
     keep = 0.15 + 0.5 * scene.milia
-    spots = blobs(rng, frame.shape, 27 * unit, (1.5 * unit, 5.0 * unit), keep, 1.8 * unit)
+    spots = blobs(rng, frame.shape, 27 * unit, (1.5 * unit, 5.0 * unit), keep, soft=1.8 * unit)
     spots = displaced(spots, rng, unit, 9 * unit)
     spots *= smoothstep(0.06, 0.2, lesion.depth)
     layers.scar += (0.3 + 0.4 * scene.milia) * (0.8 * spots + 0.5 * blurred(spots, 3 * unit))
@@ -37,7 +37,7 @@ def _milia(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Generat
 def _openings(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Generator) -> None:
     """Comedo-like openings and fissures: sharply bounded brown-black plugs in a cerebriform surface."""
     frame, unit = layers.frame, layers.frame.unit
-    plugs = blobs(rng, frame.shape, 30 * unit, (2.2 * unit, 6.2 * unit), 0.15 + 0.45 * scene.openings, 1.4 * unit)
+    plugs = blobs(rng, frame.shape, 30 * unit, (2.2 * unit, 6.2 * unit), 0.15 + 0.45 * scene.openings, soft=1.4 * unit)
     plugs = displaced(plugs, rng, 2.2 * unit, 13 * unit)
     folds = displaced(mesh(rng, frame.shape, 34 * unit, 0.6, 1.9 * unit), rng, 6 * unit, 30 * unit)
     folds = blurred(folds, 1.1 * unit) * smoothstep(-0.4, 0.9, fbm(rng, frame.shape, 60 * unit, 2))
@@ -65,7 +65,7 @@ def _scale(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Generat
     """Red pseudo-network round yellow-white follicles, and loose white flakes (actinic keratosis)."""
     frame, unit = layers.frame, layers.frame.unit
     place = smoothstep(-0.05, 0.3, lesion.depth)
-    follicles = blobs(rng, frame.shape, 19 * unit, (3.0 * unit, 6.0 * unit), 0.85, 3.0 * unit)
+    follicles = blobs(rng, frame.shape, 19 * unit, (3.0 * unit, 6.0 * unit), 0.85, soft=3.0 * unit)
     follicles = displaced(follicles, rng, 2 * unit, 15 * unit)
     layers.blood += 0.5 * scene.scale * place * (0.9 - 1.5 * follicles)
     layers.keratin += 0.26 * scene.scale * place * follicles

@@ -25,9 +25,8 @@ def _arborising(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Ge
     for bearing in rng.uniform(0, 2 * np.pi) + np.arange(2 + round(4 * scene.vessels)) * 2.4:
         away = lesion.radius * rng.uniform(0.75, 1.1)
         root = np.array(lesion.centre) + away * np.array([np.cos(bearing), np.sin(bearing)])
-        tree = _tree(
-            frame, rng, root, bearing + np.pi + rng.normal(0, 0.5), rng.uniform(2.2, 3.6) * unit, lesion.radius
-        )
+        inwards, width = bearing + np.pi + rng.normal(0, 0.5), rng.uniform(2.2, 3.6) * unit
+        tree = _tree(frame, rng, root, bearing=inwards, width=width, reach=lesion.radius)
         total = np.maximum(total, tree)
     place = smoothstep(-0.25, 0.15, lesion.depth)
     uneven = np.clip(0.9 + 0.25 * fbm(rng, frame.shape, 25 * unit, 3), 0.2, 1.5)
@@ -36,7 +35,7 @@ def _arborising(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Ge
     )
 
 
-def _tree(frame: Frame, rng: np.random.Generator, root: Points, bearing: float, width: float, reach: float) -> F32:
+def _tree(frame: Frame, rng: np.random.Generator, root: Points, *, bearing: float, width: float, reach: float) -> F32:
     """One vessel tree, 0-1. Each branch is a walk whose bearing drifts; a child is thinner and shorter."""
     canvas = np.zeros(frame.shape, np.uint8)
     waiting = [(root, bearing, width, reach * 1.2)]
@@ -63,7 +62,7 @@ def _lacunae(layers: Layers, lesion: Outline, scene: Scene, rng: np.random.Gener
     frame, unit = layers.frame, layers.frame.unit
     lake = np.zeros(frame.shape, np.float32)
     for spacing, size, keep in ((15, (4.0, 7.5), 0.85), (27, (8.0, 14.0), 0.5)):
-        pools = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, 2.2 * unit)
+        pools = blobs(rng, frame.shape, spacing * unit, (size[0] * unit, size[1] * unit), keep, soft=2.2 * unit)
         lake = np.maximum(lake, displaced(pools, rng, 2.0 * unit, 17 * unit))
     lake = blurred(lake, 1.3 * unit)
     depth = np.clip(0.95 + 0.35 * fbm(rng, frame.shape, 40 * unit, 3), 0.4, 1.5)

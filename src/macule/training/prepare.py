@@ -22,7 +22,7 @@ from macule.training.recipe import Recipe
 SHARES = {"train": 0.78, "calibration": 0.10, "test": 0.12}
 SPLIT_SEED = 20261121
 #: Sets that are only ever scored on. A lesion that also stands in one of them is not trained on.
-EXAMS = ("isic2018", "isic2017")
+EXAM_PARTS = {"isic2018": "val", "isic2017": "test"}
 #: One photograph under two lesion ids of the same set, which a search between sets cannot see.
 KNOWN_LINKS = (
     ("ham10000:HAM_0000140", "ham10000:HAM_0004919"),  # ISIC_0030074 is ISIC_0025226
@@ -46,18 +46,19 @@ class Parts:
 
 def read(recipe: Recipe, root: Path, work: Path) -> Parts:
     """Read every set under `root` and part them. Links between sets are searched once and kept in `work`."""
-    by_set = {name: sources.READERS[name](root / sources.FOLDERS[name]) for name in (*recipe.datasets, *EXAMS)}
+    by_set = {name: sources.load(name, root / sources.FOLDERS[name], part=EXAM_PARTS.get(name, "all"))
+              for name in (*recipe.datasets, *EXAM_PARTS)}
     component = splits.components(
         sorted({record.group for records in by_set.values() for record in records}),
         [*KNOWN_LINKS, *_links(by_set, work)],
     )
-    examined = KEPT_OUT | {component[record.group] for name in EXAMS for record in by_set[name]}
+    examined = KEPT_OUT | {component[record.group] for name in EXAM_PARTS for record in by_set[name]}
     ours = [record for name in recipe.datasets for record in by_set[name]]
     usable = [record for record in ours if component[record.group] not in examined]
     parts = splits.split(usable, component, shares=SHARES, seed=SPLIT_SEED)
     return Parts(
         **parts,
-        exams={name: by_set[name] for name in EXAMS},
+        exams={name: by_set[name] for name in EXAM_PARTS},
         left_out=[record for record in ours if component[record.group] in examined],
     )
 

@@ -54,7 +54,7 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 @router.post("/predict", openapi_extra={"requestBody": _BODY}, responses=_FAILURES, summary="Analyse one picture")
 async def predict(request: Request) -> JSONResponse:
-    """A calibrated answer to one picture. A picture that cannot be judged has `quality.usable` false, and status 200."""
+    """A calibrated answer to one picture. One that cannot be judged has `quality.usable` false, and status 200."""
     service = service_of(request)
     submission = await service.read(request)
     patient = Form.of(submission.fields).patient()

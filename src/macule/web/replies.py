@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import cast
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -21,17 +22,17 @@ def install(app: FastAPI) -> None:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    assert isinstance(error, MaculeError)
-    return _reply(request, status_of(error), error.code, str(error), headers_of(error))
+    fault = cast(MaculeError, error)  # the framework's signature is wider than what it was registered for
+    return _reply(request, status_of(fault), fault.code, str(fault), headers_of(fault))
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
-    return _reply(request, error.status_code, code, str(error.detail), dict(error.headers or {}))
+    refusal = cast(HTTPException, error)
+    code = HTTPStatus(refusal.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    return _reply(request, refusal.status_code, code, str(refusal.detail), dict(refusal.headers or {}))
 
 
-async def _surprise(request: Request, error: Exception) -> Response:
+async def _surprise(request: Request, _: Exception) -> Response:
     """A bug. Its text may hold anything, so none of it is shown; the server's log has the traceback."""
     response = _reply(request, 500, "internal_error", "macule failed on this request; the server's log says why.", {})
     add_to(response.headers)  # this handler sits outside of the middleware

@@ -15,6 +15,7 @@ from macule.analysis.result import Result
 from macule.web import upload
 from macule.web.faults import NotReady
 from macule.web.gate import Gate
+from macule.web.parts import Submission
 from macule.web.settings import Settings
 
 #: What a picture without a file name is called in its answer.
@@ -38,7 +39,7 @@ class Service:
     gate: Gate
     analyzer: Analyses | None = None
 
-    async def read(self, request: Request) -> upload.Submission:
+    async def read(self, request: Request) -> Submission:
         return await upload.read(
             request, limit=self.settings.max_upload_bytes, timeout_s=self.settings.upload_timeout_s
         )

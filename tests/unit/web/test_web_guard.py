@@ -17,14 +17,15 @@ from macule.web import Settings
 from macule.web.headers import SECURITY
 from macule.web.templating import STATIC
 
+
 def body(size: int) -> bytes:
     end = f"--{BOUNDARY}--\r\n".encode()
     return part("picture", b"x" * size, "low.png") + part("age", b"54") + end
 
 
-@pytest.mark.parametrize("address", ["/", "/nothing", "/healthz", "/api/v1/nothing", "/static/macule.css", "/model-card"])
-def test_security_headers_are_everywhere(client: TestClient, address):
-    headers = client.get(address).headers
+@pytest.mark.parametrize("path", ["/", "/nothing", "/healthz", "/api/v1/nothing", "/static/macule.css", "/model-card"])
+def test_security_headers_are_everywhere(client: TestClient, path):
+    headers = client.get(path).headers
     assert {name: headers[name] for name in SECURITY} == SECURITY
 
 
@@ -43,7 +44,8 @@ def test_answers_are_kept_by_nobody_and_assets_for_long(client, send):
 
 
 def test_the_first_load_is_below_150_kb(client):
-    assert len(client.get("/").content) + sum(file.stat().st_size for file in STATIC.rglob("*") if file.is_file()) < 150_000
+    assets = sum(file.stat().st_size for file in STATIC.rglob("*") if file.is_file())
+    assert len(client.get("/").content) + assets < 150_000
 
 
 def test_a_picture_over_the_limit_is_413_and_the_fields_are_kept(client, analyzer, settings: Settings):

@@ -41,7 +41,8 @@ def test_no_heat_has_no_place():
 
 
 @pytest.mark.parametrize(("probability", "shown"), [
-    (0.0, "< 1 %"), (0.0099, "< 1 %"), (0.01, "1 %"), (0.625, "62 %"), (0.99, "99 %"), (0.9901, "> 99 %"), (1.0, "> 99 %"),
+    (0.0, "< 1 %"), (0.0099, "< 1 %"), (0.01, "1 %"), (0.625, "62 %"), (0.99, "99 %"),
+    (0.9901, "> 99 %"), (1.0, "> 99 %"),
 ])
 def test_percent_is_never_certain(probability, shown):
     assert percent(probability).replace("\N{NO-BREAK SPACE}", " ") == shown

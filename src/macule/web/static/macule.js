@@ -1,4 +1,4 @@
-// What the page does beyond a plain form: drop, paste, preview, camera, progress, and the heatmap's strength.
+// What the page does beyond a plain form: drop, paste, preview, camera, progress.
 // Everything else works without this file.
 (() => {
   "use strict";
@@ -117,7 +117,6 @@
   function arrived() {
     const answer = byId("answer");
     say(answer.dataset.announce || "");
-    prepareHeat();
     markInvalid();
   }
 
@@ -147,33 +146,7 @@
   document.addEventListener("htmx:afterSettle", arrived);
   for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, noAnswer);
 
-  // ---- the heatmap ----
-
-  function prepareHeat() {
-    const plate = document.querySelector("[data-plate]");
-    const picture = document.querySelector("[data-picture]");
-    if (!plate || plate.children.length > 1) return;
-    const below = picture.cloneNode();
-    below.alt = "";
-    plate.prepend(below);
-    document.querySelector("[data-blend]").hidden = false;
-  }
-
-  function blend() {
-    const strength = document.querySelector("[data-heat-strength]");
-    const on = document.querySelector("[data-heat-toggle]").getAttribute("aria-pressed") === "true";
-    strength.setAttribute("aria-valuetext", `${strength.value} %`);
-    strength.disabled = !on;
-    document.querySelector("[data-heat]").style.opacity = on ? strength.value / 100 : 0;
-  }
-
-  document.addEventListener("input", (event) => { if (event.target.matches("[data-heat-strength]")) blend(); });
   document.addEventListener("click", (event) => {
-    const toggle = event.target.closest("[data-heat-toggle]");
-    if (toggle) {
-      toggle.setAttribute("aria-pressed", String(toggle.getAttribute("aria-pressed") !== "true"));
-      blend();
-    }
     if (event.target.closest("[data-retake]")) { event.preventDefault(); input.focus(); input.click(); }
   });
 

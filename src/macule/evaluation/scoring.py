@@ -1,0 +1,151 @@
+"""What a bundle says about labelled pictures, and how good that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macule.analysis.bundle import Bundle
+from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.pipeline import Analyzer
+from macule.analysis.result import Result
+from macule.data.record import Record
+from macule.errors import MaculeError
+from macule.evaluation import metrics
+from macule.evaluation.metrics import Figure, Floats
+from macule.taxonomy import Diagnosis
+
+CODES = list(Diagnosis)
+#: The classes that a data set's labels can take; probabilities are renormalised over them before they are scored.
+VOCABULARY: dict[str, tuple[Diagnosis, ...]] = {
+    "ham10000": (Diagnosis.AKIEC, Diagnosis.BCC, Diagnosis.BKL, Diagnosis.DF, Diagnosis.MEL, Diagnosis.NV, Diagnosis.VASC),
+    "isic2017": (Diagnosis.BKL, Diagnosis.MEL, Diagnosis.NV),
+    "milk10k": tuple(Diagnosis),
+}
+VOCABULARY["isic2018"] = VOCABULARY["ham10000"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """shares: float64, (N, 11), of the pictures that were answered. refused: by quality; failed: unreadable."""
+
+    records: Sequence[Record]
+    shares: Floats
+    risks: Sequence[str]
+    refused: int
+    failed: int
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        return np.array([CODES.index(record.diagnosis) for record in self.records], dtype=np.int64)
+
+
+def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool = True,
+            tick: Callable[[], None] = lambda: None) -> Predictions:
+    """Answers to labelled pictures, through the path that serves a clinic.
+
+    with_patient: whether age, sex, site and modality are given; else the picture stands alone.
+    """
+    answered: list[tuple[Record, Result]] = []
+    tally: Counter[str] = Counter()
+    for record in records:
+        outcome = _answer(analyzer, record, with_patient)
+        if isinstance(outcome, Result) and outcome.assessment is not None:
+            answered.append((record, outcome))
+        else:
+            tally["refused" if isinstance(outcome, Result) else "failed"] += 1
+        tick()
+    return Predictions(
+        records=[record for record, _ in answered],
+        shares=np.array([_row(result) for _, result in answered]).reshape(-1, len(CODES)),
+        risks=[result.assessment.risk.value for _, result in answered if result.assessment],
+        refused=tally["refused"],
+        failed=tally["failed"],
+    )
+
+
+def _answer(analyzer: Analyzer, record: Record, with_patient: bool) -> Result | MaculeError:
+    try:
+        return analyzer.analyze(record.picture, patient=record.patient if with_patient else None)
+    except MaculeError as error:
+        return error
+
+
+def _row(result: Result) -> list[float]:
+    assert result.assessment is not None
+    by_code = {ranked.code: ranked.probability for ranked in result.assessment.diagnoses}
+    return [by_code[code] for code in CODES]
+
+
+def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RESAMPLES, seed: int = 0) -> dict[str, Any]:
+    """All figures of one data set, as plain numbers with n and 95 % intervals."""
+    known = [CODES.index(code) for code in VOCABULARY[dataset]]
+    targets, shares = predictions.targets, predictions.shares
+    weights = metrics.resample([record.group for record in predictions.records], resamples=resamples, seed=seed)
+    projected = np.zeros_like(shares)
+    projected[:, known] = shares[:, known] / np.maximum(shares[:, known].sum(axis=1, keepdims=True), 1e-12)
+    return {
+        "pictures": len(targets),
+        "lesions": len({record.group for record in predictions.records}),
+        "refused": predictions.refused,
+        "failed": predictions.failed,
+        "resamples": resamples,
+        **{name: value.to_dict() for name, value in _overall(projected, shares, targets, weights).items()},
+        "classes": {CODES[k].value: _one_class(projected[:, k], projected.argmax(axis=1) == k, targets == k, weights)
+                    for k in known},
+        "risk": _risk_table(predictions),
+    }
+
+
+def _overall(projected: Floats, shares: Floats, targets: NDArray[np.int64], weights: Floats) -> dict[str, Figure]:
+    predicted = projected.argmax(axis=1)
+    correct, confidence = predicted == targets, projected.max(axis=1)
+    malignant, positive = shares[:, SUSPICIOUS].sum(axis=1), SUSPICIOUS[targets]
+    present = [int(k) for k in np.unique(targets)]
+
+    def macro(w: Floats) -> Floats:
+        return np.asarray(np.mean([metrics.auc(projected[:, k], targets == k, w) for k in present], axis=0))
+
+    figures = {
+        "accuracy": metrics.figure(lambda w: metrics.accuracy(correct, w), weights),
+        "balanced_accuracy": metrics.figure(lambda w: metrics.balanced_accuracy(predicted, targets, w), weights),
+        "macro_auc": metrics.figure(macro, weights),
+        "malignant_auc": metrics.figure(lambda w: metrics.auc(malignant, positive, w), weights,
+                                        positives=int(positive.sum())),
+        "calibration_error": metrics.figure(lambda w: metrics.calibration_error(confidence, correct, w), weights),
+        "brier": metrics.figure(lambda w: metrics.brier(projected, targets, w), weights),
+    }
+    for specificity in (0.90, 0.95):
+        figures[f"malignant_sensitivity_at_{specificity:.0%}_specificity"] = metrics.figure(
+            lambda w, s=specificity: metrics.sensitivity_at(s, malignant, positive, w), weights,
+            positives=int(positive.sum()))
+    return figures
+
+
+def _one_class(scores: Floats, called: NDArray[np.bool_], positive: NDArray[np.bool_], weights: Floats) -> dict[str, Any]:
+    count = int(positive.sum())
+    figures = {
+        "auc": metrics.figure(lambda w: metrics.auc(scores, positive, w), weights, positives=count),
+        "sensitivity": metrics.figure(lambda w: metrics.accuracy(called, w * positive), weights, positives=count),
+        "specificity": metrics.figure(lambda w: metrics.accuracy(~called, w * ~positive), weights, positives=count),
+        "sensitivity_at_90%_specificity": metrics.figure(
+            lambda w: metrics.sensitivity_at(0.90, scores, positive, w), weights, positives=count),
+    }
+    return {name: value.to_dict() for name, value in figures.items()}
+
+
+def _risk_table(predictions: Predictions) -> dict[str, dict[str, int]]:
+    """How many suspicious and benign pictures fell into each risk."""
+    table = {risk: {"suspicious": 0, "benign": 0} for risk in ("low", "medium", "high")}
+    for record, risk in zip(predictions.records, predictions.risks, strict=True):
+        table[risk]["suspicious" if record.diagnosis.suspicious else "benign"] += 1
+    return table
+
+
+def describe(bundle: Bundle) -> dict[str, str]:
+    return {"id": bundle.id, "sha256": bundle.sha256}

@@ -1,0 +1,81 @@
+"""`macule evaluate`: read a data set, refuse what the bundle has seen, score the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from macule.analysis.bundle import Bundle
+from macule.analysis.pipeline import Analyzer
+from macule.data import membership, sources
+from macule.data.record import Record
+from macule.analysis.patient import Modality
+from macule.errors import DatasetError, LeakingSplit
+from macule.evaluation import metrics, scoring
+
+PARTS = ("train", "val", "test", "all")
+_OURS = {"train": "train", "val": "calibration", "test": "test"}
+
+
+def select(bundle: Bundle, dataset: str, root: Path, *, part: str, modality: Modality | None = None) -> list[Record]:
+    """The records of a part: the publisher's where there is one, else the bundle's own split.
+
+    modality: only pictures of this kind.
+
+    Raises: DatasetError if the part is empty.
+    """
+    if dataset in sources.OFFICIAL or part == "all":
+        records = sources.load(dataset, root, part=part)
+    else:
+        known = membership.read(bundle.folder / membership.FILE)
+        records = [r for r in sources.load(dataset, root) if known.get(r.group) == _OURS[part]]
+    records = [record for record in records if modality in (None, record.patient.modality)]
+    if not records:
+        raise DatasetError(f"{dataset} under {root} has no picture in the part {part!r} of bundle {bundle.id}: try --split all.")
+    return records
+
+
+def leaked(bundle: Bundle, records: list[Record]) -> set[str]:
+    """Lesions among the records that the bundle was trained or calibrated on."""
+    known = membership.read(bundle.folder / membership.FILE)
+    return {record.group for record in records if known.get(record.group) in membership.FITTED}
+
+
+def evaluate(
+    *,
+    bundle: Bundle,
+    dataset: str,
+    root: Path,
+    part: str,
+    modality: Modality | None = None,
+    allow_leak: bool = False,
+    with_patient: bool = True,
+    threads: int | None = None,
+    resamples: int = metrics.RESAMPLES,
+    start: Callable[[int], Callable[[], None]] = lambda _: lambda: None,
+) -> dict[str, Any]:
+    """Score a bundle on a data set.
+
+    start: told how many pictures there are; returns what to call after each, for a progress bar.
+    Raises: LeakingSplit if a lesion was fitted on, unless allow_leak; then the answer says `"leaky": true`.
+    """
+    records = select(bundle, dataset, root, part=part, modality=modality)
+    seen = leaked(bundle, records)
+    if seen and not allow_leak:
+        raise LeakingSplit(
+            f"bundle {bundle.id} was fitted on {len(seen)} of these lesions ({min(seen)}, ...): "
+            f"score --split test, or mark the figures LEAKY with --allow-leak."
+        )
+    tick = start(len(records))
+    predictions = scoring.predict(Analyzer(bundle, threads=threads), records, with_patient=with_patient, tick=tick)
+    return {
+        "bundle": scoring.describe(bundle),
+        "dataset": dataset,
+        "split": part,
+        "modality": modality.value if modality else "any",
+        "patient_data": with_patient,
+        "leaky": bool(seen),
+        **scoring.score(predictions, dataset, resamples=resamples),
+    }
+

@@ -1,0 +1,139 @@
+"""`macule train`: data folders and a recipe -> a bundle, fitted and scored, every step resumable."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from macule import __version__
+from macule.analysis import image, preprocess
+from macule.analysis import patient as patients
+from macule.analysis.gate import Gate
+from macule.analysis.network import Network
+from macule.analysis.preprocess import Preprocessing
+from macule.data import membership
+from macule.data.record import Record
+from macule.taxonomy import Diagnosis
+from macule.training import cache, export, fit, loop, prepare
+from macule.training.loop import TrainingSet
+from macule.training.model import LesionNet
+from macule.training.prepare import Parts
+from macule.training.recipe import Recipe
+
+CACHE_SIDE = 256  # the short side of the resized copies of HAM10000 that the first bundle was trained on
+MEAN = STD = (0.5, 0.5, 0.5)  # what EfficientNet-Lite's ImageNet weights expect
+GATE_PICTURES = 4000
+CHECKED_PICTURES = 32
+CODES = list(Diagnosis)
+
+
+def build(recipe: Recipe, root: Path, out: Path, work: Path, *, log: Callable[[str], None] = print) -> None:
+    """Train, export, fit and write the bundle to `out`. `work` keeps caches and checkpoints: run again to go on.
+
+    Raises: DatasetError, ExportMismatch, Diverged.
+    """
+    _limit_threads()
+    parts = prepare.read(recipe, root, work)
+    log(_summary(parts))
+    pictures = cache.build(parts.train, work, side=CACHE_SIDE)
+    run = work / recipe.name
+    network = loop.train(recipe, TrainingSet(pictures, parts.train), run, mean=MEAN, std=STD, log=log)
+    out.mkdir(parents=True, exist_ok=True)
+    write_bundle(network, recipe, parts, out, log=log)
+
+
+def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *, log: Callable[[str], None]) -> None:
+    """Everything after training: offsets, export, temperature, thresholds, gate and bundle.json (without metrics)."""
+    spec = Preprocessing(size=recipe.serve_size, mean=MEAN, std=STD, views=recipe.views)
+    model = out / "model.onnx"
+    export.to_onnx(network, model, size=spec.size)
+    gap = export.difference(network, model, *_inputs(parts.calibration[:CHECKED_PICTURES], spec))
+    log(f"torch and ONNX logits differ by at most {gap:.1e}")
+    logits, embeddings = infer(model, spec, parts.calibration)
+    targets = np.array([CODES.index(record.diagnosis) for record in parts.calibration])
+    temperature = fit.temperature(logits, targets)
+    _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES), views=1)
+    gate = fit.gate(seen, embeddings)
+    write_gate(gate, out / "gate.npz")
+    membership.write(out / membership.FILE, {"train": parts.train, "calibration": parts.calibration, "test": parts.test})
+    content = {
+        "format": 1,
+        "id": recipe.name,
+        "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "licence": "CC BY-NC 4.0",
+        "model": {"file": model.name, "sha256": export.sha256(model)},
+        "preprocessing": spec.to_dict(),
+        "classes": [code.value for code in CODES],
+        "calibration": {"temperature": temperature, "fitted_on": "calibration part", "n": len(targets)},
+        "thresholds": fit.thresholds(fit.softmax(logits / temperature), targets),
+        "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
+        "metrics": {},
+        "provenance": _provenance(recipe, parts, gap),
+    }
+    (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def infer(model: Path, spec: Preprocessing, records: Sequence[Record], *,
+          views: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Mean logits over the views, and the first view's embedding, as serving computes them.
+
+    Returns: float64, shape (N, 11), and float32, shape (N, D).
+    """
+    network = Network(model, size=spec.size, threads=torch.get_num_threads())
+    count = views or spec.views
+    logits, embeddings = [], []
+    for record in records:
+        images, about = _inputs([record], spec)
+        output = network.run(preprocess.make_views(images[0], count), np.repeat(about, count, axis=0))
+        logits.append(output.logits.astype(np.float64).mean(axis=0))
+        embeddings.append(output.embedding[0])
+    return np.stack(logits), np.stack(embeddings)
+
+
+def write_gate(gate: Gate, path: Path) -> None:
+    # Half precision for the directions would do, but single keeps the score equal to 1e-4 and the file small enough.
+    np.savez_compressed(path, mean=gate.mean.astype(np.float32), components=gate.components.astype(np.float32),
+                        basis=gate.basis.astype(np.float32), residual_scale=np.float64(gate.residual_scale))
+
+
+def _inputs(records: Sequence[Record], spec: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    images = np.stack([preprocess.apply(image.decode(record.picture).rgb, spec) for record in records])
+    return images, np.stack([patients.encode(record.patient) for record in records])
+
+
+def _every(records: Sequence[Record], count: int) -> list[Record]:
+    """About `count` of the records, evenly spread."""
+    return list(records[::max(1, len(records) // count)])
+
+
+def _limit_threads() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # the loader has its own thread; OpenCV's pool would fight torch's for the cores
+
+
+def _summary(parts: Parts) -> str:
+    shown = {"train": parts.train, "calibration": parts.calibration, "test": parts.test, "left out": parts.left_out}
+    return "\n".join(f"{name:12} {len(records):6} pictures  {prepare.lesions(records):6} lesions"
+                     for name, records in shown.items())
+
+
+def _provenance(recipe: Recipe, parts: Parts, gap: float) -> dict[str, Any]:
+    return {
+        "recipe": asdict(recipe),
+        "pictures": {"train": len(parts.train), "calibration": len(parts.calibration), "test": len(parts.test)},
+        "lesions": {"train": prepare.lesions(parts.train), "calibration": prepare.lesions(parts.calibration),
+                    "test": prepare.lesions(parts.test)},
+        "left_out_for_exams": len(parts.left_out),
+        "torch_onnx_difference": gap,
+        "versions": {"macule": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
