@@ -19,7 +19,6 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"MM\x00*", "TIFF"),
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
-    (b"BM", "BMP"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
     (b"%PDF", "PDF"),
@@ -41,6 +40,9 @@ def sniff(head: bytes) -> str | None:
         return "WEBP"
     if head[4:8] == b"ftyp":
         return _iso_media(head)
+    # Two letters alone would take a text that begins with "BMI" for a bitmap; four reserved zeros follow the length.
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
+        return "BMP"
     return next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
 
 

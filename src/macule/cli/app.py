@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 
 import macule
 from macule.cli.check import check
-from macule.cli.exit import DONE, INTERRUPTED, WRONG_USAGE, status_of
+from macule.cli.evaluate import card, evaluate
+from macule.cli.exit import ENVIRONMENT, status_of
 from macule.cli.predict import predict
 from macule.cli.serve import serve
+from macule.cli.train import train
 from macule.errors import MaculeError
 
 app = typer.Typer(
@@ -23,15 +25,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="A second opinion on pictures of skin lesions. Decision support for research: not a medical device.",
+    epilog="Exit status: 0 done, 1 some inputs failed, 2 wrong usage, 3 the environment (model missing).",
 )
-for verb in (predict, check, serve):
+for verb in (predict, check, serve, train, evaluate, card):
     app.command()(verb)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"macule {macule.__version__}")
-        raise typer.Exit(DONE)
+        raise typer.Exit
 
 
 @app.callback()
@@ -40,20 +43,40 @@ def _options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
-    """Options before the verb."""
+    # Typer prints a docstring here as the command's help, in place of the one above.
+    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and end the process: 0 done, 1 some inputs failed, 2 wrong usage, 3 the environment."""
+    """Run the command line and end the process with its status."""
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns: the exit status."""
-    command = typer.main.get_command(app)
+    """Run one command.
+
+    Returns: the exit status; 130 after Ctrl-C, as shells have it.
+    """
+    _prepare_streams()
     try:
-        return _status(lambda: command.main(args=arguments, prog_name="macule", standalone_mode=False))
-    except BrokenPipeError:
-        # The reader, say `head`, has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        app(args=arguments, prog_name="macule")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except MaculeError as error:
+        print(f"macule: {error}", file=sys.stderr)
+        return status_of(error)
+    except OSError as error:
+        print(f"macule: {error}: check the disk and its permissions.", file=sys.stderr)
+        return ENVIRONMENT
+    return 0
+
+
+def _prepare_streams() -> None:
+    # File names need not be text; better an escape in the output than no output.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # Pillow warns on damaged EXIF blocks of pictures that it reads all the same.
+    warnings.filterwarnings("ignore", module="PIL")

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from macule.analysis.batch import cores, in_order
 from macule.analysis.bundle import Bundle
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.analysis.pipeline import Analyzer
 from macule.analysis.result import Result
 from macule.data.record import Record
-from macule.errors import MaculeError
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
@@ -51,10 +51,12 @@ def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool
 
     with_patient: whether age, sex, site and modality are given; else the picture stands alone.
     """
+    def judge(record: Record) -> Result:
+        return analyzer.analyze(record.picture, patient=record.patient if with_patient else None)
+
     answered: list[tuple[Record, Result]] = []
     tally: Counter[str] = Counter()
-    for record in records:
-        outcome = _answer(analyzer, record, with_patient)
+    for record, outcome in in_order(judge, records, workers=cores()):
         if isinstance(outcome, Result) and outcome.assessment is not None:
             answered.append((record, outcome))
         else:
@@ -67,13 +69,6 @@ def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool
         refused=tally["refused"],
         failed=tally["failed"],
     )
-
-
-def _answer(analyzer: Analyzer, record: Record, with_patient: bool) -> Result | MaculeError:
-    try:
-        return analyzer.analyze(record.picture, patient=record.patient if with_patient else None)
-    except MaculeError as error:
-        return error
 
 
 def _row(result: Result) -> list[float]:

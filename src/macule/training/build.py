@@ -6,6 +6,7 @@ import datetime
 import json
 import platform
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from macule import __version__
 from macule.analysis import image, preprocess
 from macule.analysis import patient as patients
+from macule.analysis.batch import cores
 from macule.analysis.gate import Gate
-from macule.analysis.network import Network
+from macule.analysis.network import Network, Output
 from macule.analysis.preprocess import Preprocessing
 from macule.data import membership
 from macule.data.record import Record
@@ -31,7 +33,7 @@ from macule.training.recipe import Recipe
 
 CACHE_SIDE = 256  # the short side of the resized copies of HAM10000 that the first bundle was trained on
 MEAN = STD = (0.5, 0.5, 0.5)  # what EfficientNet-Lite's ImageNet weights expect
-GATE_PICTURES = 4000
+GATE_PICTURES = 2000
 CHECKED_PICTURES = 32
 CODES = list(Diagnosis)
 
@@ -61,7 +63,7 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
     logits, embeddings = infer(model, spec, parts.calibration)
     targets = np.array([CODES.index(record.diagnosis) for record in parts.calibration])
     temperature = fit.temperature(logits, targets)
-    _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES), views=1)
+    _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES))
     gate = fit.gate(seen, embeddings)
     write_gate(gate, out / "gate.npz")
     membership.write(out / membership.FILE, {"train": parts.train, "calibration": parts.calibration, "test": parts.test})
@@ -82,20 +84,21 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
     (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def infer(model: Path, spec: Preprocessing, records: Sequence[Record], *,
-          views: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Mean logits over the views, and the first view's embedding, as serving computes them.
+def infer(model: Path, spec: Preprocessing, records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Mean logits and mean embedding over the views, as serving computes them.
 
     Returns: float64, shape (N, 11), and float32, shape (N, D).
     """
-    network = Network(model, size=spec.size, threads=torch.get_num_threads())
-    count = views or spec.views
-    logits, embeddings = [], []
-    for record in records:
+    network = Network(model, size=spec.size)
+    count = spec.views
+
+    def run(record: Record) -> Output:
         images, about = _inputs([record], spec)
-        output = network.run(preprocess.make_views(images[0], count), np.repeat(about, count, axis=0))
-        logits.append(output.logits.astype(np.float64).mean(axis=0))
-        embeddings.append(output.embedding[0])
+        return network.run(preprocess.make_views(images[0], count), np.repeat(about, count, axis=0))
+
+    with ThreadPoolExecutor(cores()) as pool:
+        outputs = [(o.logits.astype(np.float64).mean(axis=0), o.embedding.mean(axis=0)) for o in pool.map(run, records)]
+    logits, embeddings = zip(*outputs, strict=True)
     return np.stack(logits), np.stack(embeddings)
 
 

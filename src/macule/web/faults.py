@@ -44,6 +44,7 @@ STATUS: dict[type[errors.MaculeError], int] = {
     errors.InvalidMetadata: 422,
     errors.InputNotFound: 404,
     errors.DatasetError: 422,
+    errors.LeakingSplit: 422,
     errors.UsageError: 400,
     errors.EnvironmentFault: 500,
     errors.BundleNotFound: 503,

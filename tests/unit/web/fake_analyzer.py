@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from macule import errors
+from macule.analysis import advice
 from macule.analysis.bundle import Bundle, Threshold, Thresholds
 from macule.analysis.patient import Patient
 from macule.analysis.result import Assessment, BundleId, Check, Quality, RankedDiagnosis, Result, Risk
@@ -69,11 +70,20 @@ def answer(stem: str, name: str, source: bytes) -> Result:
         Check("sharpness", usable, 0.41 if usable else 0.12, 0.3, "Hold still, tap on the spot to focus."),
         Check("glare", True, 0.0, 0.15, ""),
     ))
-    risk = Risk(stem) if stem in set(Risk) else Risk.LOW
+    # As the analysis does: a picture unlike the training pictures is never called low risk.
+    risk = Risk(stem) if stem in set(Risk) else Risk.MEDIUM if stem == "unlike" else Risk.LOW
+    judged = assessment(risk, in_distribution=stem != "unlike") if usable else None
     return Result(
         image=name, bundle=BUNDLE, quality=quality, thumbnail=thumbnail(source),
-        advice="See a dermatologist." if usable else "Take the picture again.",
-        assessment=assessment(risk, in_distribution=stem != "unlike") if usable else None,
+        advice=advise(quality, judged), assessment=judged,
+    )
+
+
+def advise(quality: Quality, judged: Assessment | None) -> str:
+    if judged is None:
+        return advice.for_refusal(quality)
+    return advice.for_answer(
+        risk=judged.risk, cannot_exclude=judged.cannot_exclude, in_distribution=judged.in_distribution
     )
 
 

@@ -1,0 +1,60 @@
+# `make demo`: a trained network's answer on pictures. `make test`: the tests. `make help`: the rest.
+PYTHON ?= python3.11
+PICTURES ?= examples/pictures
+DATA ?= ../shared/data
+BUNDLE := src/macule/bundles/lite
+BASE := .venv
+DEV := .venv-dev
+# Idle worker threads that spin would starve their neighbours on a small machine.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help demo serve test test-all lint model card benchmark clean
+
+help:
+	@echo "make demo [PICTURES=path]  analyse pictures and write demo-report/index.html"
+	@echo "make serve                 start the web page on http://127.0.0.1:8000"
+	@echo "make test                  lint, types and tests (make test-all: the long ones too)"
+	@echo "make model [DATA=path]     train, calibrate, score and write the embedded bundle anew"
+	@echo "make card  [DATA=path]     score the embedded bundle again and rewrite its card"
+	@echo "make benchmark             time everything side by side"
+
+$(BASE)/.made: pyproject.toml
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/pip install --quiet --editable .
+	@touch $@
+
+$(DEV)/.made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/pip install --quiet --constraint constraints.txt --editable '.[training,dev]'
+	@touch $@
+
+demo: $(BASE)/.made
+	$(BASE)/bin/macule predict $(PICTURES) --report demo-report || [ $$? -eq 1 ]
+	@echo "The report: demo-report/index.html"
+
+serve: $(BASE)/.made
+	$(BASE)/bin/macule serve
+
+lint: $(DEV)/.made
+	$(DEV)/bin/ruff check src tests benchmarks
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+
+test: lint
+	$(DEV)/bin/pytest -m "not slow"
+
+test-all: lint
+	$(DEV)/bin/pytest
+
+model: $(DEV)/.made
+	$(DEV)/bin/macule train lite --data $(DATA) --out $(BUNDLE) --work work
+	$(DEV)/bin/macule card --data $(DATA) --bundle $(BUNDLE)
+
+card: $(DEV)/.made
+	$(DEV)/bin/macule card --data $(DATA) --bundle $(BUNDLE)
+
+benchmark: $(DEV)/.made
+	$(DEV)/bin/python benchmarks/run.py
+
+clean:
+	rm -rf $(BASE) $(DEV) demo-report

@@ -1,0 +1,95 @@
+"""`macule evaluate`: a bundle's figures on a data set. `macule card`: all its exams, written into the bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="ham10000, isic2017, isic2018 or milk10k.")],
+    root: Annotated[Path, typer.Option(help="The folder that the data set was unzipped in.")],
+    bundle: Annotated[str | None, typer.Option(help="Name or folder; the embedded one by default.")] = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all: the publisher's part, else the bundle's.")] = "all",
+    modality: Annotated[str | None, typer.Option(help="Only dermoscopic or only clinical pictures.")] = None,
+    no_patient: Annotated[bool, typer.Option("--no-patient", help="Hide age, sex, site and modality.")] = False,
+    allow_leak: Annotated[bool, typer.Option("--allow-leak", help="Score lesions that were fitted on; marked LEAKY.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Cores for the network.")] = None,
+) -> None:
+    """Score a bundle on labelled pictures, through the same path as serving, with 95 % intervals over lesions."""
+    from macule.analysis import bundle as bundles
+    from macule.analysis.patient import Patient
+    from macule.errors import UsageError
+    from macule.evaluation import service
+
+    if split not in service.PARTS:
+        raise UsageError(f"--split is {split!r}; one of {', '.join(service.PARTS)} is needed.")
+    with _progress() as start:
+        report = service.evaluate(
+            bundle=bundles.load(bundle), dataset=dataset, root=root, part=split,
+            modality=Patient.parse(modality=modality).modality, with_patient=not no_patient, allow_leak=allow_leak,
+            threads=threads, start=lambda count: start(dataset, count),
+        )
+    _print(report)
+    if json_file:
+        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def card(
+    data: Annotated[Path, typer.Option(help="The folder that holds HAM10000, ISIC2017, ISIC2018 and MILK10k.")],
+    bundle: Annotated[str, typer.Option(help="Folder of the bundle to write the card into.")],
+    threads: Annotated[int | None, typer.Option(help="Cores for the network.")] = None,
+) -> None:
+    """Sit every exam and write the figures into the bundle's bundle.json and card.md."""
+    from macule.evaluation import card as cards
+
+    with _progress() as start:
+        reports = cards.measure(bundle, data, threads=threads, start=start)
+    cards.write(Path(bundle), reports)
+    for report in reports:
+        _print(report)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
+    """A bar a data set, on stderr and only in a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as bars:
+        def start(title: str, count: int) -> Callable[[], None]:
+            task = bars.add_task(title, total=count)
+            return lambda: bars.advance(task)
+
+        yield start
+
+
+def _print(report: dict[str, Any]) -> None:
+    title = report.get("title", f"{report['dataset']} {report['split']}")
+    marked = "LEAKY " if report["leaky"] else ""
+    table = Table(title=f"{marked}{title}: {report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused")
+    table.add_column("figure")
+    table.add_column(f"{marked}value (95 % interval)", justify="right")
+    for name, figure in _figures(report):
+        table.add_row(name.replace("_", " "), _shown(figure))
+    Console().print(table)
+
+
+def _figures(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from ((name, value) for name, value in report.items() if isinstance(value, dict) and "low" in value)
+    yield from ((f"{code}: {name}", figure) for code, row in report["classes"].items() for name, figure in row.items())
+
+
+def _shown(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "undefined"
+    interval = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
+    count = f"  n = {figure['positives']}" if "positives" in figure else ""
+    return f"{figure['value']:.3f}{interval}{count}"

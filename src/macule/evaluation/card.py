@@ -1,0 +1,187 @@
+"""The bundle's card: what it is, what was measured on whom, and what it must not be used for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from macule.analysis import bundle as bundles
+from macule.analysis.bundle import Bundle
+from macule.analysis.patient import Modality
+from macule.analysis.result import DISCLAIMER
+from macule.data import sources
+from macule.evaluation import service
+from macule.taxonomy import Diagnosis
+
+
+@dataclass(frozen=True)
+class Exam:
+    """title: of its row in the card. The rest: what `macule evaluate` is asked for."""
+
+    title: str
+    dataset: str
+    part: str
+    modality: Modality | None = None
+    with_patient: bool = True
+
+    def command(self, name: str) -> str:
+        options = f" --modality {self.modality}" if self.modality else ""
+        options += "" if self.with_patient else " --no-patient"
+        return (f"macule evaluate --bundle {name} --dataset {self.dataset} --root DATA/{sources.FOLDERS[self.dataset]} "
+                f"--split {self.part}{options}")
+
+
+EXAMS = (
+    Exam("HAM10000, locked lesions", "ham10000", "test"),
+    Exam("HAM10000, locked lesions, picture alone", "ham10000", "test", with_patient=False),
+    Exam("ISIC 2018 task 3 validation", "isic2018", "val"),
+    Exam("ISIC 2017 test (set not trained on)", "isic2017", "test"),
+    Exam("MILK10k, locked lesions, dermoscopic", "milk10k", "test", Modality.DERMOSCOPIC),
+    Exam("MILK10k, locked lesions, clinical", "milk10k", "test", Modality.CLINICAL),
+)
+
+
+def measure(name: str, data: Path, *, threads: int | None = None,
+            start: Callable[[str, int], Callable[[], None]] = lambda _t, _n: lambda: None) -> list[dict[str, Any]]:
+    """Sit every exam that is under `data`; each report carries its title and command."""
+    loaded = bundles.load(name)
+    return [
+        {"title": exam.title, "command": exam.command(loaded.id)} | service.evaluate(
+            bundle=loaded, dataset=exam.dataset, root=data / sources.FOLDERS[exam.dataset], part=exam.part,
+            modality=exam.modality, with_patient=exam.with_patient, threads=threads,
+            start=lambda count, title=exam.title: start(title, count),  # type: ignore[misc]
+        )
+        for exam in EXAMS
+    ]
+
+
+def write(folder: Path, reports: Sequence[Mapping[str, Any]]) -> None:
+    """Put the figures into the bundle's bundle.json and card.md."""
+    manifest = folder / "bundle.json"
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    # The hash of a bundle cannot stand in the bundle itself.
+    content["metrics"] = {"exams": [{k: v for k, v in report.items() if k != "bundle"} for report in reports]}
+    manifest.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    (folder / "card.md").write_text(render(bundles.load(folder), content), encoding="utf-8")
+
+
+def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
+    """The card as Markdown, every figure with its n and 95 % interval."""
+    made = content["provenance"]
+    exams = content["metrics"]["exams"]
+    return "\n".join([
+        f"# Model card: {bundle.id}",
+        "",
+        f"> {DISCLAIMER}",
+        "",
+        *_facts(bundle, made),
+        "",
+        "## Measured",
+        "",
+        "Intervals: 95 %, bootstrap of whole lesions, "
+        f"{exams[0]['resamples']} resamples. Balanced accuracy, accuracy and macro AUC are over the classes that the set "
+        "labels. AUC of malignant: malignant and indeterminate classes against benign ones. No lesion of any exam was "
+        "trained or calibrated on; photographs that stand in two sets under different ids were found by appearance and "
+        "kept on one side.",
+        "",
+        *_overall_table(exams),
+        "",
+        *_melanoma_table(exams),
+        "",
+        *_class_table(exams[0]),
+        "",
+        *_risk_table(exams),
+        "",
+        "Reproduce a row (DATA is the folder that holds the data sets as unzipped):",
+        "",
+        "```",
+        *(exam["command"] for exam in exams),
+        "```",
+        "",
+        *_limits(content),
+        "",
+    ])
+
+
+def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
+    recipe, pictures, lesions = made["recipe"], made["pictures"], made["lesions"]
+    spec = bundle.preprocessing
+    return [
+        f"- **Made**: {bundle.created}, `macule train {bundle.id}`, seed {recipe['seed']}, macule {made['versions']['macule']}, "
+        f"torch {made['versions']['torch']}.",
+        f"- **Network**: EfficientNet-{recipe['backbone'].capitalize()} (ImageNet start; stem and first {recipe['frozen_blocks']} "
+        f"stages frozen), pooled linear head plus an additive patient part; {spec.size} x {spec.size} px, {spec.views} view(s).",
+        f"- **Trained on**: {', '.join(recipe['datasets'])}: {pictures['train']} pictures of {lesions['train']} lesions; "
+        f"calibrated on {pictures['calibration']} pictures of {lesions['calibration']} other lesions; "
+        f"{pictures['test']} pictures of {lesions['test']} lesions locked for the exams below.",
+        f"- **Kept out**: {made['left_out_for_exams']} pictures whose lesion stands in an exam too.",
+        f"- **torch against ONNX**: logits differ by at most {made['torch_onnx_difference']:.1e}.",
+        f"- **Licence of the weights**: {bundle.licence}, because the training pictures are.",
+        "- **Classes**: " + ", ".join(f"{code.value} ({code.entry.name})" for code in Diagnosis) + ".",
+    ]
+
+
+def _cell(figure: Mapping[str, Any]) -> str:
+    if figure["value"] is None:
+        return "not measured"
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}"
+    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header),
+            *("| " + " | ".join(row) + " |" for row in rows)]
+
+
+def _overall_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
+    columns = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "calibration_error")
+    header = ("Exam", "pictures / lesions (refused)", "balanced accuracy", "accuracy", "macro AUC", "malignant AUC",
+              "calibration error")
+    return _table(header, [
+        (exam["title"], f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})", *(_cell(exam[c]) for c in columns))
+        for exam in exams
+    ])
+
+
+def _melanoma_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
+    header = ("Melanoma", "n", "AUC", "sensitivity at 90 % specificity", "malignant: sensitivity at 90 % specificity")
+    return _table(header, [
+        (exam["title"], str(mel["auc"]["positives"]), _cell(mel["auc"]), _cell(mel["sensitivity_at_90%_specificity"]),
+         _cell(exam["malignant_sensitivity_at_90%_specificity"]))
+        for exam in exams
+        if (mel := exam["classes"].get("mel"))
+    ])
+
+
+def _class_table(exam: Mapping[str, Any]) -> list[str]:
+    rows = [(code, str(f["auc"]["positives"]), _cell(f["auc"]), _cell(f["sensitivity"]), _cell(f["specificity"]))
+            for code, f in exam["classes"].items()]
+    return _table((f"{exam['title']}: class", "n", "AUC", "sensitivity", "specificity"), rows)
+
+
+def _risk_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [(exam["title"], *(f"{exam['risk'][risk]['suspicious']} / {exam['risk'][risk]['benign']}"
+                              for risk in ("low", "medium", "high"))) for exam in exams]
+    return _table(("Suspicious / benign pictures called", "low", "medium", "high"), rows)
+
+
+def _limits(content: Mapping[str, Any]) -> list[str]:
+    thresholds = content["thresholds"]
+    return [
+        "## Thresholds and limits",
+        "",
+        f"- Medium risk starts at a malignant probability of {thresholds['medium']['probability']:.3f} and high risk at "
+        f"{thresholds['high']['probability']:.3f}: sensitivity {thresholds['medium']['sensitivity']:.0%} and "
+        f"{thresholds['high']['sensitivity']:.0%} on the calibration part ({thresholds['n']} pictures). They shift with the clinic.",
+        "- The training pictures come from one archive, mostly of fair skin: of the 3,146 MILK10k lesions at hand, 4 are "
+        "of the darkest of its six tones and 85 of the next. Accuracy on dark skin is not measured here.",
+        "- Lesions were chosen for biopsy or follow-up. Predictive values do not carry over to people who were not.",
+        "- Not every benign lesion was biopsied: naevi were also labelled by follow-up or consensus.",
+        "- HAM10000, MILK10k and the official ISIC 2018 test set come out of one archive. Near-duplicates between this "
+        "model's training pictures and that test set could not be searched, since the test pictures were not at hand.",
+        "- Not measured: agreement with clinicians, change of their decisions, other cameras, children.",
+    ]

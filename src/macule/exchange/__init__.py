@@ -1,0 +1,1 @@
+"""Results going out, in forms that others read."""
