@@ -61,6 +61,9 @@ def page(chromium: playwright.Browser, address: str, request: pytest.FixtureRequ
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.on("console", lambda line: broken.append(line.text) if "Content Security Policy" in line.text else None)
+    # Playwright starts to intercept choosers with the first listener, without waiting: `expect_file_chooser` alone
+    # loses the race against a key press on a busy machine.
+    page.on("filechooser", lambda _: None)
     page.goto(address)
     yield page
     context.close()

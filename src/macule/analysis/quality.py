@@ -56,21 +56,24 @@ _ADVICE = {
 def assess(picture: Picture) -> Quality:
     """Judge a decoded picture; about 4 ms on one core.
 
-    Returns: the checks `size`, `sharpness`, `grain`, `darkness`, `brightness`, `glare` and `lesion`, in this order.
+    Returns: the checks `size`, `sharpness`, `grain`, `darkness`, `brightness`, `glare` and `lesion`, in this order;
+    of a picture that is too small only `size`, since the others mean nothing there.
     """
-    small = _shrink(picture.rgb, _WORKING_SIDE)
+    size = _at_least("size", min(picture.width, picture.height), MIN_SHORT_SIDE)
+    return Quality((size, *_measure(picture.rgb)) if size.passed else (size,))
+
+
+def _measure(rgb: NDArray[np.uint8]) -> tuple[Check, ...]:
+    small = _shrink(rgb, _WORKING_SIDE)
     grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     middle, detail = _middle(grey, 6), sharpness(grey)
-    return Quality(
-        (
-            _at_least("size", min(picture.width, picture.height), MIN_SHORT_SIDE),
-            _at_least("sharpness", detail, MIN_SHARPNESS),
-            _at_most("grain", detail, MAX_GRAIN),
-            _at_least("darkness", np.percentile(middle, 95), MIN_BRIGHTNESS),
-            _at_most("brightness", np.median(middle), MAX_BRIGHTNESS),
-            _at_most("glare", float(np.mean(_middle(small, 6).min(axis=2) >= _BURNT)), MAX_GLARE),
-            _at_least("lesion", contrast(_shrink(small, _REGION_SIDE)), MIN_CONTRAST),
-        )
+    return (
+        _at_least("sharpness", detail, MIN_SHARPNESS),
+        _at_most("grain", detail, MAX_GRAIN),
+        _at_least("darkness", np.percentile(middle, 95), MIN_BRIGHTNESS),
+        _at_most("brightness", np.median(middle), MAX_BRIGHTNESS),
+        _at_most("glare", float(np.mean(_middle(small, 6).min(axis=2) >= _BURNT)), MAX_GLARE),
+        _at_least("lesion", contrast(_shrink(small, _REGION_SIDE)), MIN_CONTRAST),
     )
 
 

@@ -13,26 +13,26 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from macule.cli import options
+
 
 def evaluate(
+    *,
     dataset: Annotated[str, typer.Option(help="ham10000, isic2017, isic2018 or milk10k.")],
     root: Annotated[Path, typer.Option(help="The folder that the data set was unzipped in.")],
-    bundle: Annotated[str | None, typer.Option(help="Name or folder; the embedded one by default.")] = None,
-    split: Annotated[str, typer.Option(help="train, val, test or all: the publisher's part, else the bundle's.")] = "all",
+    bundle: options.BundleName = None,
+    split: Annotated[str, typer.Option(help="train, val, test or all: the publisher's, else the bundle's.")] = "all",
     modality: Annotated[str | None, typer.Option(help="Only dermoscopic or only clinical pictures.")] = None,
     no_patient: Annotated[bool, typer.Option("--no-patient", help="Hide age, sex, site and modality.")] = False,
-    allow_leak: Annotated[bool, typer.Option("--allow-leak", help="Score lesions that were fitted on; marked LEAKY.")] = False,
+    allow_leak: Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Cores for the network.")] = None,
+    threads: options.Threads = None,
 ) -> None:
     """Score a bundle on labelled pictures, through the same path as serving, with 95 % intervals over lesions."""
     from macule.analysis import bundle as bundles
     from macule.analysis.patient import Patient
-    from macule.errors import UsageError
     from macule.evaluation import service
 
-    if split not in service.PARTS:
-        raise UsageError(f"--split is {split!r}; one of {', '.join(service.PARTS)} is needed.")
     with _progress() as start:
         report = service.evaluate(
             bundle=bundles.load(bundle), dataset=dataset, root=root, part=split,
@@ -45,16 +45,19 @@ def evaluate(
 
 
 def card(
+    *,
     data: Annotated[Path, typer.Option(help="The folder that holds HAM10000, ISIC2017, ISIC2018 and MILK10k.")],
-    bundle: Annotated[str, typer.Option(help="Folder of the bundle to write the card into.")],
-    threads: Annotated[int | None, typer.Option(help="Cores for the network.")] = None,
+    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle to write the card into.")],
+    threads: options.Threads = None,
 ) -> None:
     """Sit every exam and write the figures into the bundle's bundle.json and card.md."""
+    from macule.analysis import bundle as bundles
     from macule.evaluation import card as cards
 
+    folder = bundles.load(bundle).folder
     with _progress() as start:
         reports = cards.measure(bundle, data, threads=threads, start=start)
-    cards.write(Path(bundle), reports)
+    cards.write(folder, reports)
     for report in reports:
         _print(report)
 
@@ -73,8 +76,11 @@ def _progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
 
 def _print(report: dict[str, Any]) -> None:
     title = report.get("title", f"{report['dataset']} {report['split']}")
-    marked = "LEAKY " if report["leaky"] else ""
-    table = Table(title=f"{marked}{title}: {report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused")
+    marked = {True: "LEAKY ", False: "", None: "LEAK UNKNOWN "}[report["leaky"]]
+    counts = f"{report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused"
+    if report["failed"]:
+        counts += f", {report['failed']} unreadable"
+    table = Table(title=f"{marked}{title}: {counts}")
     table.add_column("figure")
     table.add_column(f"{marked}value (95 % interval)", justify="right")
     for name, figure in _figures(report):

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from macule.errors import UnreadableImage
 
 #: Keypoint positions, float32 (n, 2), and unit SIFT descriptors, float32 (n, 128).
 Features = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -28,7 +31,8 @@ KEYPOINTS = 400
 LOWE_RATIO = 0.8
 RANSAC_PIXELS = 3.0
 # Between HAM10000 and MILK10k 1,073 pairs reach 12; 95 % of them exceed 22. The 18 weakest that were looked at by eye
-# (12 to 25 keypoints) all showed one photograph, so the limit errs on the strict side; see docs/results/near-duplicates.md.
+# (12 to 25 keypoints) all showed one photograph, so the limit errs on the strict side; see
+# docs/results/near-duplicates.md.
 MIN_INLIERS = 12
 
 
@@ -68,8 +72,13 @@ def between(first: Index, second: Index, *, neighbours: int = 8, workers: int = 
 
 
 def load_grey(path: Path) -> NDArray[np.uint8]:
-    """Grey picture, short side 224, contrast-equalised, so that colour and exposure do not matter."""
+    """Grey picture, short side 224, contrast-equalised, so that colour and exposure do not matter.
+
+    Raises: UnreadableImage
+    """
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise UnreadableImage(f"{path} is missing or no readable picture: unzip the data set again.")
     scale = 224.0 / min(grey.shape)
     grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(grey), dtype=np.uint8)
@@ -96,19 +105,22 @@ def _candidates(first: Index, second: Index, k: int) -> set[tuple[int, int]]:
 def _nearest(query: NDArray[np.float32], known: NDArray[np.float32],
              k: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
     query, known = _unit(query), _unit(known)
-    k = min(k, len(known) - 1)
+    # argpartition's pivot must be a position; with k or fewer, all of them are near.
+    pivot = min(k, len(known) - 1)
     for start in range(0, len(query), 512):
         similarity = query[start:start + 512] @ known.T
-        yield from enumerate(np.argpartition(-similarity, k, axis=1)[:, :k], start)
+        yield from enumerate(np.argpartition(-similarity, pivot, axis=1)[:, :k], start)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def _features(grey: NDArray[np.uint8]) -> Features:
-    points, descriptors = cv2.SIFT_create(nfeatures=KEYPOINTS, contrastThreshold=0.02).detectAndCompute(grey, None)
-    if descriptors is None:
+    sift = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=0.02)
+    found: tuple[Sequence[cv2.KeyPoint], Any] = sift.detectAndCompute(grey, None)
+    points, descriptors = found
+    if descriptors is None:  # nothing stands out
         descriptors = np.zeros((0, 128), np.float32)
     return np.asarray([point.pt for point in points], np.float32).reshape(-1, 2), _unit(descriptors + 1e-6)
 
@@ -125,7 +137,8 @@ def count_inliers(first: Features, second: Features) -> int:
     return 0 if transform is None or not _plausible(transform) else int(inliers.sum())
 
 
-def _ratio_matches(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _ratio_matches(first: NDArray[np.float32],
+                   second: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Lowe's ratio test; several keypoints on one are a repeated structure (hair, ruler), so only the best stays."""
     similarity = first @ second.T
     best = similarity.argmax(axis=1)
@@ -137,6 +150,6 @@ def _ratio_matches(first: NDArray[np.float32], second: NDArray[np.float32]) -> t
     return good[once], best[good[once]]
 
 
-def _plausible(transform: NDArray[np.float64]) -> bool:
+def _plausible(transform: NDArray[Any]) -> bool:
     scale = float(np.hypot(transform[0, 0], transform[1, 0]))
     return 1 / 3 < scale < 3

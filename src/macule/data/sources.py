@@ -10,12 +10,12 @@ import csv
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from macule.analysis.patient import SITE_ALIASES, Modality, Patient, Sex, Site
+from macule.analysis.patient import Modality, Patient
 from macule.data.record import Record
-from macule.errors import DatasetError
+from macule.errors import DatasetError, InvalidMetadata
 from macule.taxonomy import Diagnosis, resolve
 
-UNKNOWN = frozenset({"", "unknown", "nan", "n/a"})
+UNKNOWN = frozenset({"", "unknown", "nan", "n a"})
 #: Body sites that a source names but that fall under none of ours: HAM10000 and ISIC 2018 do not say hand or foot.
 UNMAPPED_SITES = frozenset({"acral", "acral nos", "palms soles"})
 
@@ -31,7 +31,7 @@ def read_ham10000(root: Path) -> list[Record]:
             picture_id=row["image_id"],
             labels=frozenset({_diagnosis(row["dx"], row["image_id"])}),
             group=f"ham10000:{row['lesion_id']}",
-            patient=_patient(row["age"], row["sex"], row["localization"], Modality.DERMOSCOPIC),
+            patient=_patient(row["image_id"], row["age"], row["sex"], row["localization"], Modality.DERMOSCOPIC),
         )
         for row in rows
     )
@@ -55,7 +55,7 @@ def _isic2018_record(row: dict[str, str], about: dict[str, str], pictures: dict[
         picture_id=name,
         labels=frozenset({_one_hot(row, name)}),
         group=f"isic2018:{about.get('lesion_id') or name}",
-        patient=_patient(about.get("age_approx", ""), about.get("sex", ""), about.get("anatom_site_general", ""),
+        patient=_patient(name, about.get("age_approx", ""), about.get("sex", ""), about.get("anatom_site_general", ""),
                          Modality.DERMOSCOPIC),
     )
 
@@ -71,17 +71,17 @@ def read_isic2017(root: Path, *, subset: str = "Test_v2") -> list[Record]:
 
 def _isic2017_record(row: dict[str, str], about: dict[str, str], pictures: dict[str, Path], root: Path) -> Record:
     name = row["image_id"]
-    if float(row["melanoma"]) == 1:
-        label = Diagnosis.MEL
-    else:
-        label = Diagnosis.BKL if float(row["seborrheic_keratosis"]) == 1 else Diagnosis.NV
+    melanoma, keratosis = _is_one(row["melanoma"], name), _is_one(row["seborrheic_keratosis"], name)
+    if melanoma and keratosis:
+        raise DatasetError(f"{name} is marked both melanoma and seborrhoeic keratosis; at most one is expected.")
+    label = Diagnosis.MEL if melanoma else Diagnosis.BKL if keratosis else Diagnosis.NV
     return Record(
         picture=_find(pictures, name, root),
         dataset="isic2017",
         picture_id=name,
         labels=frozenset({label}),
         group=f"isic2017:{about.get('lesion_id') or about.get('dup_group') or name}",
-        patient=_patient(about.get("age_approximate", ""), about.get("sex", ""), about.get("anatom_site", ""),
+        patient=_patient(name, about.get("age_approximate", ""), about.get("sex", ""), about.get("anatom_site", ""),
                          Modality.DERMOSCOPIC),
     )
 
@@ -99,7 +99,7 @@ def read_milk10k(root: Path) -> list[Record]:
             picture_id=row["isic_id"],
             labels=frozenset({labels[row["lesion_id"]]}),
             group=f"milk10k:{row['lesion_id']}",
-            patient=_patient(row["age_approx"], row["sex"], row["site"],
+            patient=_patient(row["isic_id"], row["age_approx"], row["sex"], row["site"],
                              Modality.CLINICAL if row["image_type"].startswith("clinical") else Modality.DERMOSCOPIC),
         )
         for row in about
@@ -152,15 +152,21 @@ def _subsets(dataset: str, root: Path, part: str) -> list[str]:
 
 
 def _table(path: Path, needed: set[str]) -> list[dict[str, str]]:
-    """All rows of a CSV. Raises: DatasetError if it is absent or lacks a column."""
+    """All rows of a CSV; a short row is filled with blanks.
+
+    Raises: DatasetError if it is absent, lacks a column or has a row with too many cells.
+    """
     if not path.is_file():
         raise DatasetError(f"{path} is missing: unzip the data set there unchanged, or correct the data folder.")
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
+        reader = csv.DictReader(stream, restval="")
         absent = needed - set(reader.fieldnames or ())
         if absent:
             raise DatasetError(f"{path} lacks the column(s) {', '.join(sorted(absent))}; it has {reader.fieldnames}.")
-        return list(reader)
+        rows = list(reader)
+    if torn := next((number for number, row in enumerate(rows, 2) if None in row), None):
+        raise DatasetError(f"{path}: row {torn} has more cells than the table has columns: get the file again.")
+    return rows
 
 
 def _pictures(folders: Iterable[Path], root: Path) -> dict[str, Path]:
@@ -191,30 +197,30 @@ def _diagnosis(label: str, where: str) -> Diagnosis:
 
 
 def _one_hot(row: dict[str, str], where: str) -> Diagnosis:
-    marked = [column for column, value in row.items() if column not in {"image", "lesion_id"} and _is_one(value)]
+    marked = [column for column, value in row.items() if column not in {"image", "lesion_id"} and _is_one(value, where)]
     if len(marked) != 1:
         raise DatasetError(f"{where} has {len(marked)} classes marked; exactly one is expected.")
     return _diagnosis(marked[0], where)
 
 
-def _is_one(value: str) -> bool:
-    return value.strip() != "" and float(value) == 1.0
+def _is_one(value: str, where: str) -> bool:
+    try:
+        return value.strip() != "" and float(value) == 1.0
+    except ValueError:
+        raise DatasetError(f"{where} has {value!r} where a class is marked by 0 or 1.") from None
 
 
-def _patient(age: str, sex: str, site: str, modality: Modality) -> Patient:
-    return Patient.parse(
-        age=None if age.lower() in UNKNOWN else age,
-        sex=None if sex.lower() in UNKNOWN else Sex(sex.lower()).value,
-        site=_site_text(site),
-        modality=modality.value,
-    )
+def _patient(where: str, age: str, sex: str, site: str, modality: Modality) -> Patient:
+    try:
+        return Patient.parse(age=_known(age), sex=_known(sex), site=_known(site), modality=modality.value)
+    except InvalidMetadata as error:
+        raise DatasetError(f"{where}: {error}") from error
 
 
-def _site_text(site: str) -> str | None:
-    folded = " ".join(site.lower().replace("_", " ").replace("/", " ").split())
-    if folded in UNKNOWN or folded in UNMAPPED_SITES:
-        return None
-    return Site(SITE_ALIASES[folded]).value.replace("_", " ")
+def _known(text: str) -> str | None:
+    """What a cell says, or None if it says nothing that macule has a word for."""
+    folded = " ".join(text.lower().replace("_", " ").replace("/", " ").split())
+    return None if folded in UNKNOWN | UNMAPPED_SITES else text
 
 
 def _sorted(records: Iterator[Record]) -> list[Record]:

@@ -44,7 +44,8 @@ def split(records: Sequence[Record], component: Mapping[str, str], *, shares: Ma
         strata[_stratum(members[name])].append(name)
     parts: dict[str, list[Record]] = {part: [] for part in shares}
     for stratum in sorted(strata):
-        for part, names in _deal(strata[stratum], shares, random.Random(f"{seed}{stratum}")).items():
+        rng = random.Random(f"{seed}{stratum}")  # noqa: S311 (a split is no secret)
+        for part, names in _deal(strata[stratum], shares, rng).items():
             parts[part] += [record for name in names for record in members[name]]
     return parts
 

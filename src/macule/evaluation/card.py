@@ -30,8 +30,8 @@ class Exam:
     def command(self, name: str) -> str:
         options = f" --modality {self.modality}" if self.modality else ""
         options += "" if self.with_patient else " --no-patient"
-        return (f"macule evaluate --bundle {name} --dataset {self.dataset} --root DATA/{sources.FOLDERS[self.dataset]} "
-                f"--split {self.part}{options}")
+        root = f"DATA/{sources.FOLDERS[self.dataset]}"
+        return f"macule evaluate --bundle {name} --dataset {self.dataset} --root {root} --split {self.part}{options}"
 
 
 EXAMS = (
@@ -81,9 +81,8 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
         "",
         "## Measured",
         "",
-        "Intervals: 95 %, bootstrap of whole lesions, "
-        f"{exams[0]['resamples']} resamples. Balanced accuracy, accuracy and macro AUC are over the classes that the set "
-        "labels. AUC of malignant: malignant and indeterminate classes against benign ones. No lesion of any exam was "
+        f"Intervals: 95 %, bootstrap of whole lesions, {exams[0]['resamples']} resamples. "
+        "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. AUC of malignant: malignant and indeterminate classes against benign ones. No lesion of any exam was "
         "trained or calibrated on; photographs that stand in two sets under different ids were found by appearance and "
         "kept on one side.",
         "",
@@ -110,11 +109,13 @@ def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
     recipe, pictures, lesions = made["recipe"], made["pictures"], made["lesions"]
     spec = bundle.preprocessing
     return [
-        f"- **Made**: {bundle.created}, `macule train {bundle.id}`, seed {recipe['seed']}, macule {made['versions']['macule']}, "
-        f"torch {made['versions']['torch']}.",
-        f"- **Network**: EfficientNet-{recipe['backbone'].capitalize()} (ImageNet start; stem and first {recipe['frozen_blocks']} "
-        f"stages frozen), pooled linear head plus an additive patient part; {spec.size} x {spec.size} px, {spec.views} view(s).",
-        f"- **Trained on**: {', '.join(recipe['datasets'])}: {pictures['train']} pictures of {lesions['train']} lesions; "
+        f"- **Made**: {bundle.created}, `macule train {bundle.id}`, seed {recipe['seed']}, "
+        f"macule {made['versions']['macule']}, torch {made['versions']['torch']}.",
+        f"- **Network**: EfficientNet-{recipe['backbone'].capitalize()} (ImageNet start; stem and first "
+        f"{recipe['frozen_blocks']} stages frozen), pooled linear head plus an additive patient part; "
+        f"{spec.size} x {spec.size} px, {spec.views} view(s).",
+        f"- **Trained on**: {', '.join(recipe['datasets'])}: "
+        f"{pictures['train']} pictures of {lesions['train']} lesions; "
         f"calibrated on {pictures['calibration']} pictures of {lesions['calibration']} other lesions; "
         f"{pictures['test']} pictures of {lesions['test']} lesions locked for the exams below.",
         f"- **Kept out**: {made['left_out_for_exams']} pictures whose lesion stands in an exam too.",
@@ -142,7 +143,8 @@ def _overall_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
     header = ("Exam", "pictures / lesions (refused)", "balanced accuracy", "accuracy", "macro AUC", "malignant AUC",
               "calibration error")
     return _table(header, [
-        (exam["title"], f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})", *(_cell(exam[c]) for c in columns))
+        (exam["title"], f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})",
+         *(_cell(exam[column]) for column in columns))
         for exam in exams
     ])
 
@@ -174,11 +176,12 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
     return [
         "## Thresholds and limits",
         "",
-        f"- Medium risk starts at a malignant probability of {thresholds['medium']['probability']:.3f} and high risk at "
-        f"{thresholds['high']['probability']:.3f}: sensitivity {thresholds['medium']['sensitivity']:.0%} and "
-        f"{thresholds['high']['sensitivity']:.0%} on the calibration part ({thresholds['n']} pictures). They shift with the clinic.",
-        "- The training pictures come from one archive, mostly of fair skin: of the 3,146 MILK10k lesions at hand, 4 are "
-        "of the darkest of its six tones and 85 of the next. Accuracy on dark skin is not measured here.",
+        f"- Medium risk starts at a malignant probability of {thresholds['medium']['probability']:.3f} and high risk "
+        f"at {thresholds['high']['probability']:.3f}: sensitivity {thresholds['medium']['sensitivity']:.0%} and "
+        f"{thresholds['high']['sensitivity']:.0%} on the calibration part ({thresholds['n']} pictures). "
+        "They shift with the clinic.",
+        "- The training pictures come from one archive, mostly of fair skin: of the 3,146 MILK10k lesions at hand, "
+        "4 are of the darkest of its six tones and 85 of the next. Accuracy on dark skin is not measured here.",
         "- Lesions were chosen for biopsy or follow-up. Predictive values do not carry over to people who were not.",
         "- Not every benign lesion was biopsied: naevi were also labelled by follow-up or consensus.",
         "- HAM10000, MILK10k and the official ISIC 2018 test set come out of one archive. Near-duplicates between this "

@@ -45,6 +45,8 @@ def resample(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 
     Returns: float64, shape (resamples, N).
     """
+    if not groups:
+        return np.zeros((resamples, 0))
     _, lesion = np.unique(np.asarray(groups), return_inverse=True)
     count = int(lesion.max()) + 1
     draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
@@ -53,8 +55,10 @@ def resample(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
 
 
 def figure(metric: Callable[[Floats], Floats], weights: Floats, *, positives: int | None = None) -> Figure:
-    """A metric's value on all pictures, and its interval over the resamples in `weights`."""
+    """A metric's value on all pictures, and its interval over the resamples in `weights`; NaN without pictures."""
     n = weights.shape[1]
+    if n == 0:
+        return Figure(np.nan, np.nan, np.nan, n, positives)
     value = float(metric(np.ones((1, n)))[0])
     parts = [metric(weights[i:i + _AT_ONCE]) for i in range(0, len(weights), _AT_ONCE)]
     spread = np.concatenate(parts) if parts else np.array([])
@@ -69,7 +73,8 @@ def accuracy(correct: NDArray[np.bool_], weights: Floats) -> Floats:
 
 def balanced_accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64], weights: Floats) -> Floats:
     """Mean sensitivity of the classes that are present (in each resample)."""
-    recalls = [_ratio(weights @ ((targets == k) & (predicted == k)), weights @ (targets == k)) for k in np.unique(targets)]
+    recalls = [_ratio(weights @ ((targets == k) & (predicted == k)), weights @ (targets == k))
+               for k in np.unique(targets)]
     with np.errstate(invalid="ignore"):
         return np.asarray(np.nanmean(np.stack(recalls), axis=0))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,16 @@ from macule.analysis.batch import cores, in_order
 from macule.analysis.bundle import Bundle
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.analysis.pipeline import Analyzer
-from macule.analysis.result import Result
+from macule.analysis.result import Assessment, Result
 from macule.data.record import Record
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
-from macule.taxonomy import Diagnosis
+from macule.taxonomy import PROJECTIONS, Diagnosis
 
 CODES = list(Diagnosis)
 #: The classes that a data set's labels can take; probabilities are renormalised over them before they are scored.
 VOCABULARY: dict[str, tuple[Diagnosis, ...]] = {
-    "ham10000": (Diagnosis.AKIEC, Diagnosis.BCC, Diagnosis.BKL, Diagnosis.DF, Diagnosis.MEL, Diagnosis.NV, Diagnosis.VASC),
+    "ham10000": tuple(code for codes in PROJECTIONS["ham7"].values() for code in codes),
     "isic2017": (Diagnosis.BKL, Diagnosis.MEL, Diagnosis.NV),
     "milk10k": tuple(Diagnosis),
 }
@@ -45,39 +46,40 @@ class Predictions:
         return np.array([CODES.index(record.diagnosis) for record in self.records], dtype=np.int64)
 
 
-def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool = True,
+def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool = True, workers: int | None = None,
             tick: Callable[[], None] = lambda: None) -> Predictions:
     """Answers to labelled pictures, through the path that serves a clinic.
 
     with_patient: whether age, sex, site and modality are given; else the picture stands alone.
+    workers: threads, one picture each; None is one a core.
     """
     def judge(record: Record) -> Result:
         return analyzer.analyze(record.picture, patient=record.patient if with_patient else None)
 
-    answered: list[tuple[Record, Result]] = []
+    answered: list[tuple[Record, Assessment]] = []
     tally: Counter[str] = Counter()
-    for record, outcome in in_order(judge, records, workers=cores()):
+    for record, outcome in in_order(judge, records, workers=workers or cores()):
         if isinstance(outcome, Result) and outcome.assessment is not None:
-            answered.append((record, outcome))
+            answered.append((record, outcome.assessment))
         else:
             tally["refused" if isinstance(outcome, Result) else "failed"] += 1
         tick()
     return Predictions(
         records=[record for record, _ in answered],
-        shares=np.array([_row(result) for _, result in answered]).reshape(-1, len(CODES)),
-        risks=[result.assessment.risk.value for _, result in answered if result.assessment],
+        shares=np.array([_row(answer) for _, answer in answered]).reshape(-1, len(CODES)),
+        risks=[answer.risk.value for _, answer in answered],
         refused=tally["refused"],
         failed=tally["failed"],
     )
 
 
-def _row(result: Result) -> list[float]:
-    assert result.assessment is not None
-    by_code = {ranked.code: ranked.probability for ranked in result.assessment.diagnoses}
+def _row(answer: Assessment) -> list[float]:
+    by_code = {ranked.code: ranked.probability for ranked in answer.diagnoses}
     return [by_code[code] for code in CODES]
 
 
-def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RESAMPLES, seed: int = 0) -> dict[str, Any]:
+def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RESAMPLES,
+          seed: int = 0) -> dict[str, Any]:
     """All figures of one data set, as plain numbers with n and 95 % intervals."""
     known = [CODES.index(code) for code in VOCABULARY[dataset]]
     targets, shares = predictions.targets, predictions.shares
@@ -116,13 +118,14 @@ def _overall(projected: Floats, shares: Floats, targets: NDArray[np.int64], weig
         "brier": metrics.figure(lambda w: metrics.brier(projected, targets, w), weights),
     }
     for specificity in (0.90, 0.95):
+        sensitivity = partial(metrics.sensitivity_at, specificity, malignant, positive)
         figures[f"malignant_sensitivity_at_{specificity:.0%}_specificity"] = metrics.figure(
-            lambda w, s=specificity: metrics.sensitivity_at(s, malignant, positive, w), weights,
-            positives=int(positive.sum()))
+            sensitivity, weights, positives=int(positive.sum()))
     return figures
 
 
-def _one_class(scores: Floats, called: NDArray[np.bool_], positive: NDArray[np.bool_], weights: Floats) -> dict[str, Any]:
+def _one_class(scores: Floats, called: NDArray[np.bool_], positive: NDArray[np.bool_],
+               weights: Floats) -> dict[str, Any]:
     count = int(positive.sum())
     figures = {
         "auc": metrics.figure(lambda w: metrics.auc(scores, positive, w), weights, positives=count),

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from macule.analysis.bundle import Bundle
+from macule.analysis.patient import Modality
 from macule.analysis.pipeline import Analyzer
 from macule.data import membership, sources
 from macule.data.record import Record
-from macule.analysis.patient import Modality
-from macule.errors import DatasetError, LeakingSplit
+from macule.errors import DatasetError, LeakingSplit, UsageError
 from macule.evaluation import metrics, scoring
 
 PARTS = ("train", "val", "test", "all")
@@ -23,16 +23,23 @@ def select(bundle: Bundle, dataset: str, root: Path, *, part: str, modality: Mod
 
     modality: only pictures of this kind.
 
-    Raises: DatasetError if the part is empty.
+    Raises: UsageError for an unknown part; DatasetError if the part is empty or the bundle does not say what is in it.
     """
+    if part not in PARTS:
+        raise UsageError(f"the part is {part!r}; one of {', '.join(PARTS)} is needed.")
     if dataset in sources.OFFICIAL or part == "all":
         records = sources.load(dataset, root, part=part)
     else:
         known = membership.read(bundle.folder / membership.FILE)
+        if not known:
+            raise DatasetError(f"bundle {bundle.id} has no {membership.FILE} that says what is in {part!r}: score all.")
         records = [r for r in sources.load(dataset, root) if known.get(r.group) == _OURS[part]]
     records = [record for record in records if modality in (None, record.patient.modality)]
     if not records:
-        raise DatasetError(f"{dataset} under {root} has no picture in the part {part!r} of bundle {bundle.id}: try --split all.")
+        kind = f"{modality} picture" if modality else "picture"
+        raise DatasetError(
+            f"{dataset} under {root} has no {kind} in the part {part!r} of bundle {bundle.id}: try --split all."
+        )
     return records
 
 
@@ -57,8 +64,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a bundle on a data set.
 
+    threads: pictures judged at once; None is one a core.
     start: told how many pictures there are; returns what to call after each, for a progress bar.
-    Raises: LeakingSplit if a lesion was fitted on, unless allow_leak; then the answer says `"leaky": true`.
+    Returns: the figures. `leaky`: True if a lesion was fitted on, None if the bundle does not say what it saw.
+    Raises: LeakingSplit if a lesion was fitted on, unless allow_leak.
     """
     records = select(bundle, dataset, root, part=part, modality=modality)
     seen = leaked(bundle, records)
@@ -68,14 +77,14 @@ def evaluate(
             f"score --split test, or mark the figures LEAKY with --allow-leak."
         )
     tick = start(len(records))
-    predictions = scoring.predict(Analyzer(bundle, threads=threads), records, with_patient=with_patient, tick=tick)
+    predictions = scoring.predict(Analyzer(bundle), records, with_patient=with_patient, workers=threads, tick=tick)
     return {
         "bundle": scoring.describe(bundle),
         "dataset": dataset,
         "split": part,
         "modality": modality.value if modality else "any",
         "patient_data": with_patient,
-        "leaky": bool(seen),
+        "leaky": bool(seen) if (bundle.folder / membership.FILE).is_file() else None,
         **scoring.score(predictions, dataset, resamples=resamples),
     }
 

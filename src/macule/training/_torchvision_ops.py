@@ -6,25 +6,27 @@ not exist". Their schemas are all that the import needs; nothing in macule calls
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_library: torch.library.Library | None = None  # kept referenced: the schemas vanish with it
 
 
-def define_missing() -> None:
+@cache  # keeps the library: the schemas vanish with it
+def define_missing() -> torch.library.Library | None:
     """Define `torchvision::nms` and `qnms` once, only when no compiled version can be loaded."""
-    global _library
-    if _library is not None or _importable():
-        return
-    _library = torch.library.Library("torchvision", "FRAGMENT")
+    if _importable():
+        return None
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
-        _library.define(name + _SCHEMA)
+        library.define(name + _SCHEMA)  # type: ignore[no-untyped-call]
+    return library
 
 
 def _importable() -> bool:
     try:
-        import torchvision  # noqa: F401
+        import torchvision  # type: ignore[import-untyped]  # noqa: F401
     except RuntimeError:
         return False
     return True

@@ -64,4 +64,4 @@ def forget(patient: Patient, *, field: float, everything: float, rng: Generator)
     if rng.random() < everything:
         return Patient()
     hidden = {name: None for name in ("age", "sex", "site", "modality") if rng.random() < field}
-    return replace(patient, **hidden)  # type: ignore[arg-type]
+    return replace(patient, **hidden)

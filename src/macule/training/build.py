@@ -24,6 +24,7 @@ from macule.analysis.network import Network, Output
 from macule.analysis.preprocess import Preprocessing
 from macule.data import membership
 from macule.data.record import Record
+from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
 from macule.training import cache, export, fit, loop, prepare
 from macule.training.loop import TrainingSet
@@ -44,6 +45,7 @@ def build(recipe: Recipe, root: Path, out: Path, work: Path, *, log: Callable[[s
     Raises: DatasetError, ExportMismatch, Diverged.
     """
     _limit_threads()
+    _spec(recipe)  # an impossible setting is refused now, not after an hour of training
     parts = prepare.read(recipe, root, work)
     log(_summary(parts))
     pictures = cache.build(parts.train, work, side=CACHE_SIDE)
@@ -54,8 +56,9 @@ def build(recipe: Recipe, root: Path, out: Path, work: Path, *, log: Callable[[s
 
 
 def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *, log: Callable[[str], None]) -> None:
-    """Everything after training: offsets, export, temperature, thresholds, gate and bundle.json (without metrics)."""
-    spec = Preprocessing(size=recipe.serve_size, mean=MEAN, std=STD, views=recipe.views)
+    """Everything after training: export, temperature, thresholds, gate and bundle.json (without metrics)."""
+    spec = _spec(recipe)
+    (out / "card.md").unlink(missing_ok=True)  # it would speak for the network that stood here before
     model = out / "model.onnx"
     export.to_onnx(network, model, size=spec.size)
     gap = export.difference(network, model, *_inputs(parts.calibration[:CHECKED_PICTURES], spec))
@@ -66,7 +69,8 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
     _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES))
     gate = fit.gate(seen, embeddings)
     write_gate(gate, out / "gate.npz")
-    membership.write(out / membership.FILE, {"train": parts.train, "calibration": parts.calibration, "test": parts.test})
+    split = {"train": parts.train, "calibration": parts.calibration, "test": parts.test}
+    membership.write(out / membership.FILE, split)
     content = {
         "format": 1,
         "id": recipe.name,
@@ -84,7 +88,8 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
     (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def infer(model: Path, spec: Preprocessing, records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def infer(model: Path, spec: Preprocessing,
+          records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Mean logits and mean embedding over the views, as serving computes them.
 
     Returns: float64, shape (N, 11), and float32, shape (N, D).
@@ -102,8 +107,16 @@ def infer(model: Path, spec: Preprocessing, records: Sequence[Record]) -> tuple[
     return np.stack(logits), np.stack(embeddings)
 
 
+def _spec(recipe: Recipe) -> Preprocessing:
+    """Raises: UsageError if the recipe's serve_size or views is impossible."""
+    try:
+        return Preprocessing(size=recipe.serve_size, mean=MEAN, std=STD, views=recipe.views)
+    except ValueError as error:
+        raise UsageError(f"recipe {recipe.name}: {error}.") from error
+
+
 def write_gate(gate: Gate, path: Path) -> None:
-    # Half precision for the directions would do, but single keeps the score equal to 1e-4 and the file small enough.
+    # Half precision for the directions would do; single keeps the score equal to 1e-4 and the file small enough.
     np.savez_compressed(path, mean=gate.mean.astype(np.float32), components=gate.components.astype(np.float32),
                         basis=gate.basis.astype(np.float32), residual_scale=np.float64(gate.residual_scale))
 

@@ -24,7 +24,7 @@ class ExportMismatch(RuntimeError):
 
 
 def to_onnx(network: LesionNet, path: Path, *, size: int) -> None:
-    """Write a graph with inputs `image` (N, 3, size, size) and `patient` (N, 13), and outputs logits, embedding, cam."""
+    """Write a graph with inputs `image` (N, 3, size, size) and `patient` (N, 13); outputs logits, embedding, cam."""
     network = copy.deepcopy(network).eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Two pictures: a batch of one would be taken for a constant.
     example = (torch.zeros(2, 3, size, size), torch.zeros(2, VECTOR_LENGTH))

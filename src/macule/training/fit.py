@@ -1,4 +1,4 @@
-"""What is fitted after training, on the calibration part alone: class offsets, temperature, thresholds, the gate."""
+"""What is fitted after training: temperature and thresholds on the calibration part alone, and the gate."""
 
 from __future__ import annotations
 
@@ -76,7 +76,11 @@ def gate(train: NDArray[np.float32], calibration: NDArray[np.float32]) -> Gate:
     """The distance beyond which a picture is unlike the training pictures.
 
     train, calibration: embeddings, shape (N, D). The directions come from the first, the threshold from the second.
+
+    Raises: ValueError with too few training pictures to tell what lies outside their span.
     """
+    if len(train) <= GATE_DIRECTIONS + 1:
+        raise ValueError(f"{len(train)} training pictures; more than {GATE_DIRECTIONS + 1} are needed for the gate.")
     rows = train.astype(np.float64)
     mean = rows.mean(axis=0)
     _, singular, directions = np.linalg.svd(rows - mean, full_matrices=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import time
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from macule.analysis import patient as patients
 from macule.data.record import Record
+from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
 from macule.training import augment
 from macule.training.model import LesionNet
@@ -49,21 +51,26 @@ def train(recipe: Recipe, data: TrainingSet, folder: Path, *, mean: Sequence[flo
           log: Callable[[str], None] = print) -> LesionNet:
     """Run the recipe, from the last checkpoint in `folder` if there is one.
 
-    Returns: the exponential moving average of the weights. Raises: Diverged.
+    Returns: the exponential moving average of the weights.
+    Raises: Diverged; UsageError if the recipe makes no step or the checkpoint is of another recipe or other pictures.
     """
-    torch.manual_seed(recipe.seed)
-    state = _State.fresh(recipe)
-    state.resume(folder / "checkpoint.pt")
     schedule = _batch_sizes(recipe)
+    if not schedule:
+        raise UsageError(f"recipe {recipe.name} makes no step: give stages with at least {recipe.batch} samples.")
+    torch.manual_seed(recipe.seed)
+    state = _State.fresh(recipe, made_for=_fingerprint(recipe, data.records))
+    state.resume(folder / "checkpoint.pt")
     order = _draw(recipe, data.targets)
     normalise = _Normalise(mean, std)
     started, first = time.monotonic(), state.step
     for step, batch in _prefetch(recipe, data, order, schedule, first):
         loss = state.advance(recipe, normalise(batch), step / len(schedule))
         if not math.isfinite(loss):
-            raise Diverged(f"the loss is {loss} at step {step}: lower learning_rate; {folder} keeps the last checkpoint.")
+            kept = f"{folder} keeps the last checkpoint"
+            raise Diverged(f"the loss is {loss} at step {step}: lower learning_rate; {kept}.")
         if step % LOG_EVERY == 0 or step + 1 == len(schedule):
-            _record(folder, log, step, len(schedule), loss, schedule[step], time.monotonic() - started, first)
+            _record(folder, log, step=step, steps=len(schedule), loss=loss, size=schedule[step],
+                    elapsed=time.monotonic() - started, first=first)
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == len(schedule):
             state.save(folder / "checkpoint.pt")
     return state.average
@@ -75,14 +82,16 @@ class _State:
     average: LesionNet
     optimiser: torch.optim.Optimizer
     loss: nn.Module
+    made_for: str
     step: int = 0
 
     @classmethod
-    def fresh(cls, recipe: Recipe) -> _State:
+    def fresh(cls, recipe: Recipe, *, made_for: str) -> _State:
         network = LesionNet.pretrained(recipe.backbone, dropout=recipe.dropout, frozen_blocks=recipe.frozen_blocks)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = copy.deepcopy(network).requires_grad_(False)
-        return cls(network, average, _optimiser(recipe, network), nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing))
+        loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        return cls(network, average, _optimiser(recipe, network), loss, made_for)
 
     def advance(self, recipe: Recipe, batch: tuple[Tensor, Tensor, Tensor], progress: float) -> float:
         images, about, targets = batch
@@ -102,7 +111,8 @@ class _State:
 
     def save(self, path: Path) -> None:
         parts = {"network": self.network.state_dict(), "average": self.average.state_dict(),
-                 "optimiser": self.optimiser.state_dict(), "step": self.step, "torch_rng": torch.get_rng_state()}
+                 "optimiser": self.optimiser.state_dict(), "step": self.step, "torch_rng": torch.get_rng_state(),
+                 "made_for": self.made_for}
         partial = path.with_suffix(".partial")
         torch.save(parts, partial)
         partial.rename(path)
@@ -112,6 +122,10 @@ class _State:
             path.parent.mkdir(parents=True, exist_ok=True)
             return
         parts = torch.load(path, weights_only=True)
+        # Without this a changed recipe would go on from, or hand back, the network of the old one. The first
+        # checkpoints did not say what they were made for.
+        if parts.get("made_for", self.made_for) != self.made_for:
+            raise UsageError(f"{path} is of another recipe or other pictures: give another work folder or delete it.")
         self.network.load_state_dict(parts["network"])
         self.average.load_state_dict(parts["average"])
         self.optimiser.load_state_dict(parts["optimiser"])
@@ -119,9 +133,16 @@ class _State:
         torch.set_rng_state(parts["torch_rng"])
 
 
+def _fingerprint(recipe: Recipe, records: Sequence[Record]) -> str:
+    pictures = [(record.dataset, record.picture_id) for record in records]
+    return hashlib.sha256(repr((recipe, pictures)).encode()).hexdigest()
+
+
 def _optimiser(recipe: Recipe, network: LesionNet) -> torch.optim.Optimizer:
     """AdamW in three groups: the pretrained weights, the new heads, and what must not decay (norms and biases)."""
-    body, heads, still = [], [], []
+    body: list[nn.Parameter] = []
+    heads: list[nn.Parameter] = []
+    still: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -162,7 +183,7 @@ def _draw(recipe: Recipe, targets: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     rng = np.random.default_rng(recipe.seed)
     counts = np.bincount(targets, minlength=len(CODES))
-    weights = counts[targets] ** -recipe.sampling_exponent
+    weights = counts[targets] ** -float(recipe.sampling_exponent)  # a recipe may say 1: numpy wants 1.0
     total = sum(stage.samples for stage in recipe.stages)
     expected = weights / weights.sum() * len(targets)
     drawn: list[NDArray[np.int64]] = []
@@ -189,10 +210,11 @@ def _prefetch(recipe: Recipe, data: TrainingSet, order: NDArray[np.int64], sizes
         about = np.stack([patients.encode(_forget(recipe, data.records[i], rng)) for i in chosen])
         return images, about, targets[chosen]
 
+    if first >= len(sizes):
+        return
     with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, first) if first < len(sizes) else None
+        ahead = pool.submit(make, first)
         for step in range(first, len(sizes)):
-            assert ahead is not None
             batch = ahead.result()
             if step + 1 < len(sizes):
                 ahead = pool.submit(make, step + 1)
@@ -213,10 +235,11 @@ class _Normalise:
         return images.permute(0, 3, 1, 2), torch.from_numpy(batch[1]), torch.from_numpy(batch[2])
 
 
-def _record(folder: Path, log: Callable[[str], None], step: int, steps: int, loss: float, size: int, elapsed: float,
-            first: int) -> None:
+def _record(folder: Path, log: Callable[[str], None], *, step: int, steps: int, loss: float, size: int,
+            elapsed: float, first: int) -> None:
     per_step = elapsed / max(1, step - first + 1)
     left = per_step * (steps - step - 1) / 60
     with (folder / "curve.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({"step": step, "loss": round(loss, 4), "size": size, "seconds": round(elapsed, 1)}) + "\n")
+        row = {"step": step, "loss": round(loss, 4), "size": size, "seconds": round(elapsed, 1)}
+        stream.write(json.dumps(row) + "\n")
     log(f"step {step + 1}/{steps}  {size} px  loss {loss:.3f}  {per_step:.2f} s/step  {left:.0f} min left")

@@ -6,6 +6,8 @@ class activation map (Zhou et al. 2016) is exact and needs no gradient: it is on
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -56,7 +58,7 @@ class LesionNet(nn.Module):
         return self
 
     def _features(self, image: Tensor) -> Tensor:
-        net = self.backbone
+        net: Any = self.backbone
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_blocks):
             x = net.bn1(net.conv_stem(image))
             for stage in net.blocks[: self.frozen_blocks]:
@@ -69,5 +71,5 @@ class LesionNet(nn.Module):
     def _frozen(self) -> list[nn.Module]:
         if not self.frozen_blocks:
             return []
-        net = self.backbone
+        net: Any = self.backbone
         return [net.conv_stem, net.bn1, *net.blocks[: self.frozen_blocks]]

@@ -1,4 +1,4 @@
-"""From data folders to the parts that a run trains on, calibrates on and is scored on, with no lesion in two of them."""
+"""From data folders to the parts that a run trains on, calibrates on and is scored on; no lesion is in two of them."""
 
 from __future__ import annotations
 

@@ -58,13 +58,17 @@ class Recipe:
 def load(name_or_path: str) -> Recipe:
     """A recipe by its name in `recipes/`, or from a TOML file.
 
-    Raises: UsageError naming the key that is unknown, missing or of the wrong type.
+    Raises: UsageError naming the key that is unknown, missing or of the wrong type, or the place that is not TOML.
     """
     path = Path(name_or_path) if name_or_path.endswith(".toml") else RECIPES / f"{name_or_path}.toml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise UsageError(f"there is no recipe {name_or_path!r}; known: {known}; or give the path of a .toml file.")
-    return parse(tomllib.loads(path.read_text(encoding="utf-8")), where=str(path.name))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name} is not TOML: {error}.") from error
+    return parse(table, where=str(path.name))
 
 
 def parse(table: dict[str, Any], *, where: str) -> Recipe:

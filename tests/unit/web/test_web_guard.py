@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import starlette.formparsers
 from fake_analyzer import BOUNDARY, MULTIPART, FakeAnalyzer, part, png
 from starlette.testclient import TestClient
 
@@ -76,6 +77,7 @@ def test_nothing_touches_the_disk(client, send, monkeypatch):
 
     for name in ("TemporaryFile", "NamedTemporaryFile", "mkstemp", "SpooledTemporaryFile"):
         monkeypatch.setattr(tempfile, name, refuse)
+    monkeypatch.setattr(starlette.formparsers, "SpooledTemporaryFile", refuse)  # the one that would spool to the disk
     assert send("/analyze", "low.png", png() + b"\0" * 90_000).status_code == 200
 
 
