@@ -21,12 +21,17 @@ SIZE = 32
 CODES = [code.value for code in Diagnosis]
 
 
-def draw(*, width: int = 400, height: int = 300, spot: tuple[int, int, int] = (90, 50, 40), seed: int = 0) -> NDArray[np.uint8]:
+def draw(
+    *, width: int = 400, height: int = 300, spot: tuple[int, int, int] = (90, 50, 40), seed: int = 0
+) -> NDArray[np.uint8]:
     """Skin with one dark spot and fine texture; uint8, shape (height, width, 3)."""
     rng = np.random.default_rng(seed)
     rgb = np.full((height, width, 3), (215, 170, 145), np.float32)
     cv2.ellipse(rgb, (width // 2, height // 2), (width // 5, height // 4), 20, 0, 360, spot, -1)
-    rgb += rng.normal(0, 7, (height, width, 1)) + cv2.GaussianBlur(rng.normal(0, 25, (height, width)), (0, 0), 2)[..., None]
+    rgb += (
+        rng.normal(0, 7, (height, width, 1))
+        + cv2.GaussianBlur(rng.normal(0, 25, (height, width)), (0, 0), 2)[..., None]
+    )
     return rgb.clip(0, 255).astype(np.uint8)
 
 
@@ -54,16 +59,25 @@ def content(digest: str) -> dict[str, Any]:
     """A valid bundle.json."""
     fitted = {"probability": 0.2, "sensitivity": 0.95}
     return {
-        "format": 1, "id": "tiny", "created": "2026-11-21", "licence": "CC BY-NC 4.0",
+        "format": 1,
+        "id": "tiny",
+        "created": "2026-11-21",
+        "licence": "CC BY-NC 4.0",
         "model": {"file": "model.onnx", "sha256": digest},
         "preprocessing": {
-            "version": 1, "size": SIZE, "resize": "squash", "mean": [0.5] * 3, "std": [0.5] * 3, "views": 1
+            "version": 1,
+            "size": SIZE,
+            "resize": "squash",
+            "mean": [0.5] * 3,
+            "std": [0.5] * 3,
+            "views": 1,
         },
         "classes": CODES,
         "calibration": {"temperature": 1.5, "fitted_on": "nothing", "n": 0},
         "thresholds": {
-            "medium": fitted, "high": {"probability": 0.6, "sensitivity": 0.8},
-            "cannot_exclude": {code: fitted for code in ("akiec", "bcc", "mel", "sccka")},
+            "medium": fitted,
+            "high": {"probability": 0.6, "sensitivity": 0.8},
+            "cannot_exclude": dict.fromkeys(("akiec", "bcc", "mel", "sccka"), fitted),
         },
         "gate": {"file": "gate.npz", "threshold": 1000.0, "quantile": 0.995},
         "metrics": {},
@@ -87,7 +101,8 @@ def _network() -> onnx.ModelProto:
     ]
     constants = {"weights": weights, "ages": ages, "axes": np.array([2, 3], np.int64)}
     graph = helper.make_graph(
-        nodes, "tiny",
+        nodes,
+        "tiny",
         [_tensor("image", 3, SIZE, SIZE), _tensor("patient", 13)],
         [_tensor("logits", len(CODES)), _tensor("embedding", 3), _tensor("cam", len(CODES), 4, 4)],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],

@@ -82,9 +82,10 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
         "## Measured",
         "",
         f"Intervals: 95 %, bootstrap of whole lesions, {exams[0]['resamples']} resamples. "
-        "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. AUC of malignant: malignant and indeterminate classes against benign ones. No lesion of any exam was "
-        "trained or calibrated on; photographs that stand in two sets under different ids were found by appearance and "
-        "kept on one side.",
+        "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. "
+        "AUC of malignant: malignant and indeterminate classes against benign ones. No lesion of any exam was trained "
+        "or calibrated on; photographs that stand in two sets under different ids were found by appearance and kept on "
+        "one side.",
         "",
         *_overall_table(exams),
         "",

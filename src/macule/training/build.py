@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import json
 import platform
@@ -60,6 +61,7 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
     spec = _spec(recipe)
     (out / "card.md").unlink(missing_ok=True)  # it would speak for the network that stood here before
     model = out / "model.onnx"
+    network = _adjusted(network, recipe, parts.train)
     export.to_onnx(network, model, size=spec.size)
     gap = export.difference(network, model, *_inputs(parts.calibration[:CHECKED_PICTURES], spec))
     log(f"torch and ONNX logits differ by at most {gap:.1e}")
@@ -86,6 +88,16 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
         "provenance": _provenance(recipe, parts, gap),
     }
     (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _adjusted(network: LesionNet, recipe: Recipe, train: Sequence[Record]) -> LesionNet:
+    """A copy with the class offsets folded into the head's bias, so that the graph stays as it is."""
+    targets = np.array([CODES.index(record.diagnosis) for record in train])
+    shift = fit.offsets(targets, sampling_exponent=recipe.sampling_exponent, adjustment=recipe.logit_adjustment)
+    network = copy.deepcopy(network)
+    with torch.no_grad():
+        network.head.bias += torch.from_numpy(shift).float()
+    return network
 
 
 def infer(model: Path, spec: Preprocessing,

@@ -18,6 +18,19 @@ GATE_DIRECTIONS = 64
 GATE_QUANTILE = 0.995
 
 
+def offsets(targets: NDArray[np.int64], *, sampling_exponent: float, adjustment: float) -> NDArray[np.float64]:
+    """What to add to the logits so that a share of the drawn mixture no longer acts as the prior (Menon et al. 2021).
+
+    targets: class of each training picture. Returns: float64, shape (K,), mean 0 over the classes that occur.
+    """
+    counts = np.bincount(targets, minlength=len(CODES)).astype(np.float64)
+    present = counts > 0
+    logs = np.zeros(len(CODES))
+    logs[present] = (1 - sampling_exponent) * np.log(counts[present])
+    logs[present] -= logs[present].mean()
+    return -adjustment * logs
+
+
 def softmax(logits: Rows) -> Rows:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

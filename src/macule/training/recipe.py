@@ -27,6 +27,8 @@ class Recipe:
 
     frozen_blocks: the stem and this many first stages keep their ImageNet weights.
     sampling_exponent: a picture is drawn with weight (class count) ** -exponent; 0 natural, 1 balanced.
+    logit_adjustment: this share of the log of the drawn class shares is taken off the logits after training
+    (Menon et al. 2021): 0 leaves the drawn mixture as the prior, 1 makes all classes equally likely beforehand.
     field_dropout: chance that a known field of the patient is hidden, each by itself; all_dropout: that all are.
     """
 
@@ -46,6 +48,7 @@ class Recipe:
     ema_decay: float
     frozen_blocks: int
     sampling_exponent: float
+    logit_adjustment: float
     field_dropout: float
     all_dropout: float
     seed: int

@@ -45,8 +45,14 @@ def test_malignant_counts_malignant_and_indeterminate_classes() -> None:
 @pytest.mark.parametrize(
     ("probability", "known", "risk"),
     [
-        (0.0, True, Risk.LOW), (0.1999, True, Risk.LOW), (0.2, True, Risk.MEDIUM), (0.5999, True, Risk.MEDIUM),
-        (0.6, True, Risk.HIGH), (1.0, True, Risk.HIGH), (0.0, False, Risk.MEDIUM), (0.6, False, Risk.HIGH),
+        (0.0, True, Risk.LOW),
+        (0.1999, True, Risk.LOW),
+        (0.2, True, Risk.MEDIUM),
+        (0.5999, True, Risk.MEDIUM),
+        (0.6, True, Risk.HIGH),
+        (1.0, True, Risk.HIGH),
+        (0.0, False, Risk.MEDIUM),
+        (0.6, False, Risk.HIGH),
     ],
 )
 def test_risk_at_its_thresholds(probability: float, known: bool, risk: Risk) -> None:

@@ -31,7 +31,15 @@ def test_a_picture_is_answered_in_full(analyzer: Analyzer, picture: Path) -> Non
     assert answer.heatmap_of is answer.diagnoses[0].code is Diagnosis.NV
     assert answer.embedding.shape == (3,)
     assert set(result.to_dict()) == {
-        "image", "bundle", "quality", "diagnoses", "malignant", "risk", "cannot_exclude", "in_distribution", "advice",
+        "image",
+        "bundle",
+        "quality",
+        "diagnoses",
+        "malignant",
+        "risk",
+        "cannot_exclude",
+        "in_distribution",
+        "advice",
         "disclaimer",
     }
 
@@ -126,7 +134,9 @@ def test_many_survive_errors_of_their_own() -> None:
     assert isinstance(answers[1], MaculeError) and answers[::2] == [0, 2]
 
 
-def test_an_answer_that_is_no_number_is_refused(tiny_bundle: Bundle, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_no_number_is_refused(
+    tiny_bundle: Bundle, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = Analyzer(tiny_bundle)
     run = broken._network.run
     monkeypatch.setattr(broken._network, "run", lambda *args: _with_nan(run(*args)))

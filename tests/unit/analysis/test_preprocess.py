@@ -19,8 +19,17 @@ def test_settings_survive_the_journey_through_json() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": 2}, {"size": 0}, {"size": 240.0}, {"size": True}, {"resize": "crop"}, {"views": 3}, {"mean": [0.5, 0.5]},
-        {"std": [0.5, 0.0, 0.5]}, {"mean": [0.5, float("nan"), 0.5]}, {"mean": "abc"}, {"hair_removal": True},
+        {"version": 2},
+        {"size": 0},
+        {"size": 240.0},
+        {"size": True},
+        {"resize": "crop"},
+        {"views": 3},
+        {"mean": [0.5, 0.5]},
+        {"std": [0.5, 0.0, 0.5]},
+        {"mean": [0.5, float("nan"), 0.5]},
+        {"mean": "abc"},
+        {"hair_removal": True},
     ],
 )
 def test_impossible_settings_are_refused(change: dict[str, Any]) -> None:

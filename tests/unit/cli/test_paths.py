@@ -24,7 +24,8 @@ def test_a_folder_is_walked_in_order(tmp_path: Path) -> None:
 
 def test_a_named_file_is_taken_whatever_it_is(tmp_path: Path) -> None:
     assert expand([tmp_path / "notes.txt", tmp_path / "gone.jpg"]) == [
-        (tmp_path / "notes.txt", None), (tmp_path / "gone.jpg", None),
+        (tmp_path / "notes.txt", None),
+        (tmp_path / "gone.jpg", None),
     ]
 
 
@@ -33,7 +34,9 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     assert path == tmp_path and "no pictures" in str(error)
 
 
-def test_an_unreadable_folder_is_an_error_and_the_others_are_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_an_error_and_the_others_are_walked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("closed", "open"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.jpg").write_bytes(b"x")

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import miniature
+import pytest
+
+from macule.analysis.patient import Modality
+from macule.data import membership
+from macule.data.record import Record
+from macule.errors import DatasetError, LeakingSplit, UsageError
+from macule.evaluation import service
+from macule.taxonomy import Diagnosis
+
+
+@pytest.fixture
+def root(tmp_path):
+    rows = [miniature.ham_row(f"000000{n}", f"000000{n}", dx) for n, dx in enumerate(("nv", "mel", "nv", "bcc"))]
+    return miniature.ham10000(tmp_path / "HAM10000", rows)
+
+
+@pytest.fixture
+def bundle(tiny_bundle, tmp_path):
+    """Trained on HAM_0000000, calibrated on HAM_0000001, with HAM_0000002 locked."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    parts = {"train": [_lesion("0000000")], "calibration": [_lesion("0000001")], "test": [_lesion("0000002")]}
+    membership.write(folder / membership.FILE, parts)
+    return dataclasses.replace(tiny_bundle, folder=folder)
+
+
+def _lesion(name):
+    return Record(Path("x.jpg"), "ham10000", name, frozenset({Diagnosis.NV}), f"ham10000:HAM_{name}", None)
+
+
+@pytest.fixture
+def evaluate(monkeypatch, root, bundle):
+    """Answers `naevus` to every picture and refuses the last one."""
+    from conftest import FakeAnalyzer  # the folder's own
+
+    class Naevus(FakeAnalyzer):
+        def __init__(self, _bundle):
+            super().__init__()
+
+        def analyze(self, source, *, patient):
+            answer = "refused" if source.stem.endswith("3") else "nv"
+            return super().analyze(Path(f"any-{answer}.jpg"), patient=patient)
+
+    monkeypatch.setattr(service, "Analyzer", Naevus)
+
+    def run(**options):
+        return service.evaluate(**{"bundle": bundle, "dataset": "ham10000", "root": root, "part": "test",
+                                   "resamples": 20, **options})
+
+    return run
+
+
+def test_the_locked_part(evaluate):
+    report = evaluate()
+    assert (report["pictures"], report["split"], report["leaky"]) == (1, "test", False)
+    assert report["bundle"]["id"] == "tiny" and len(report["bundle"]["sha256"]) == 64
+    assert report["dataset"] == "ham10000" and report["modality"] == "any" and report["patient_data"] is True
+
+
+@pytest.mark.parametrize("part", ["train", "val", "all"])
+def test_what_was_fitted_on_is_refused(evaluate, part):
+    with pytest.raises(LeakingSplit, match=r"tiny was fitted on [12] of these lesions \(ham10000:HAM_000000[01]") as caught:
+        evaluate(part=part)
+    assert "--allow-leak" in str(caught.value)
+
+
+@pytest.mark.parametrize(("part", "pictures", "refused"), [("train", 1, 0), ("val", 1, 0), ("all", 3, 1)])
+def test_a_leak_that_is_allowed_is_marked(evaluate, part, pictures, refused):
+    report = evaluate(part=part, allow_leak=True)
+    assert report["leaky"] is True
+    assert (report["pictures"], report["refused"]) == (pictures, refused)
+
+
+def test_a_bundle_that_does_not_say_what_it_saw_is_not_called_clean(evaluate, bundle):
+    (bundle.folder / membership.FILE).unlink()
+    assert evaluate(part="all")["leaky"] is None
+    with pytest.raises(DatasetError, match=r"bundle tiny has no split\.csv\.gz that says what is in 'test'"):
+        evaluate(part="test")
+
+
+def test_only_one_modality(evaluate):
+    assert evaluate(modality=Modality.DERMOSCOPIC)["modality"] == "dermoscopic"
+    with pytest.raises(DatasetError, match="has no clinical picture in the part 'test' of bundle tiny"):
+        evaluate(modality=Modality.CLINICAL)
+
+
+def test_a_part_that_there_is_not(evaluate):
+    with pytest.raises(UsageError, match="the part is 'tset'; one of train, val, test, all"):
+        evaluate(part="tset")
+
+
+def test_the_publishers_parts_come_first(evaluate, tmp_path):
+    """ISIC 2018's own test part, whatever the bundle calls test."""
+    root = miniature.isic2018(tmp_path / "ISIC2018", "Test", {"ISIC_1": "NV", "ISIC_2": "MEL"})
+    report = evaluate(dataset="isic2018", root=root, part="test")
+    assert (report["pictures"], report["leaky"]) == (2, False)
+
+
+def test_progress(evaluate):
+    counts, ticks = [], []
+
+    def start(count):
+        counts.append(count)
+        return lambda: ticks.append(1)
+
+    evaluate(part="all", allow_leak=True, start=start)
+    assert counts == [4] and len(ticks) == 4

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from macule.analysis.patient import Patient
+from macule.data import sources
+from macule.errors import BundleInvalid
+from macule.evaluation import scoring
+from macule.taxonomy import Diagnosis
+
+
+@pytest.fixture
+def predict(fake, make_record):
+    def run(*stems, **options):
+        records = [make_record(stem, group=f"ham10000:{stem.rsplit('-', 1)[0]}") for stem in stems]
+        return scoring.predict(fake, records, **options)
+
+    return run
+
+
+STEMS = ("nv-nv-1", "nv-nv-2", "nv-mel-1", "mel-mel-1", "bcc-nv-1", "nv-refused-1", "mel-refused-1", "nv-broken-1")
+
+
+def test_refused_and_unreadable_pictures_are_counted_and_not_scored(predict):
+    predictions = predict(*STEMS)
+    assert (predictions.refused, predictions.failed, len(predictions.records)) == (2, 1, 5)
+    assert predictions.shares.shape == (5, 11)
+    report = scoring.score(predictions, "ham10000", resamples=50)
+    assert (report["pictures"], report["lesions"], report["refused"], report["failed"]) == (5, 4, 2, 1)
+
+
+def test_answers_stand_in_the_order_of_the_taxonomy(predict):
+    predictions = predict("mel-mel-1", "nv-bcc-1")
+    codes = list(Diagnosis)
+    assert [codes[k] for k in predictions.shares.argmax(axis=1)] == [Diagnosis.MEL, Diagnosis.BCC]
+    assert [codes[k] for k in predictions.targets] == [Diagnosis.MEL, Diagnosis.NV]
+    assert predictions.shares.sum(axis=1) == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("workers", [1, 3, None])
+def test_every_picture_is_asked_about_once_and_ticked(predict, fake, workers):
+    ticks = []
+    predictions = predict(*STEMS, workers=workers, tick=lambda: ticks.append(1))
+    assert sorted(stem for stem, _ in fake.asked) == sorted(STEMS)
+    assert len(ticks) == len(STEMS)
+    assert [r.picture_id for r in predictions.records] == [s for s in STEMS if "refused" not in s and "broken" not in s]
+
+
+def test_the_patient_can_be_hidden(predict, fake):
+    predict("nv-nv-1")
+    predict("nv-nv-2", with_patient=False)
+    (_, told), (_, hidden) = fake.asked
+    assert told.age == 0 and hidden in (None, Patient())
+
+
+def test_the_figures(predict):
+    report = scoring.score(predict(*STEMS), "ham10000", resamples=200)
+    assert report["accuracy"]["value"] == pytest.approx(3 / 5)
+    assert report["balanced_accuracy"]["value"] == pytest.approx((2 / 3 + 1 + 0) / 3, abs=1e-4)
+    assert report["malignant_auc"]["positives"] == 2
+    assert report["classes"]["nv"]["sensitivity"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    assert report["classes"]["nv"]["specificity"]["value"] == pytest.approx(1 / 2)
+    assert report["classes"]["mel"]["auc"]["positives"] == 1
+    assert report["risk"] == {
+        "low": {"suspicious": 1, "benign": 2}, "medium": {"suspicious": 0, "benign": 0},
+        "high": {"suspicious": 1, "benign": 1},
+    }
+
+
+def test_a_class_that_is_not_there_is_undefined_and_not_perfect(predict):
+    report = scoring.score(predict(*STEMS), "ham10000", resamples=50)
+    absent = report["classes"]["vasc"]
+    assert absent["auc"]["positives"] == absent["sensitivity"]["positives"] == 0
+    assert absent["auc"]["value"] is absent["sensitivity"]["value"] is None
+
+
+def test_nothing_could_be_judged(predict):
+    report = scoring.score(predict("nv-refused-1", "mel-broken-1"), "ham10000", resamples=50)
+    assert (report["pictures"], report["lesions"], report["refused"], report["failed"]) == (0, 0, 1, 1)
+    assert report["accuracy"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert report["macro_auc"]["value"] is None
+    json.dumps(report, allow_nan=False)
+
+
+def test_every_figure_has_its_n_and_an_interval_around_it(predict):
+    stems = [f"{truth}-{answer}-{n}" for n in range(8) for truth, answer in
+             [("nv", "nv"), ("mel", "mel"), ("bcc", "bcc"), ("nv", "mel"), ("mel", "nv")]]
+    report = scoring.score(predict(*stems), "isic2018", resamples=100)
+    figures = [v for v in report.values() if isinstance(v, dict) and "low" in v]
+    figures += [figure for row in report["classes"].values() for figure in row.values()]
+    assert len(figures) == 8 + 7 * 4
+    for figure in figures:
+        assert figure["n"] == 40
+        if figure["value"] is not None:
+            assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_probabilities_are_scored_over_the_classes_that_the_set_labels(predict):
+    """A squamous carcinoma is no answer in ISIC 2017: what is left decides."""
+    predictions = predict("nv-sccka-1", "bkl-bkl-1", "mel-mel-1")
+    predictions.shares[0, list(Diagnosis).index(Diagnosis.NV)] += 0.01
+    assert set(scoring.score(predictions, "isic2017", resamples=10)["classes"]) == {"bkl", "mel", "nv"}
+    assert scoring.score(predictions, "isic2017", resamples=10)["accuracy"]["value"] == 1.0
+    assert scoring.score(predictions, "milk10k", resamples=10)["accuracy"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+
+
+def test_every_data_set_has_its_vocabulary():
+    assert set(scoring.VOCABULARY) == set(sources.READERS)
+    assert len(scoring.VOCABULARY["ham10000"]) == len(scoring.VOCABULARY["isic2018"]) == 7
+    assert scoring.VOCABULARY["milk10k"] == tuple(Diagnosis)
+
+
+def test_a_broken_bundle_ends_the_exam(make_record):
+    class Broken:
+        def analyze(self, source, *, patient):
+            raise BundleInvalid("the bundle is damaged: get it again.")
+
+    with pytest.raises(BundleInvalid):
+        scoring.predict(Broken(), [make_record("nv-nv-1")])
+
+
+def test_the_same_seed_gives_the_same_report(predict):
+    predictions = predict(*STEMS)
+    one, other = (scoring.score(predictions, "ham10000", resamples=60, seed=4) for _ in range(2))
+    assert one == other
+    assert np.isfinite(one["accuracy"]["low"])
