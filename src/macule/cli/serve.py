@@ -9,6 +9,9 @@ import typer
 from macule.cli import options
 from macule.errors import MissingExtra, UsageError
 
+#: Open connections beyond this get a 503 at once; the analyses themselves have their own, shorter queue.
+MAX_CONNECTIONS = 256
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [env: MACULE_HOST]")] = None,
@@ -26,7 +29,13 @@ def serve(
         from macule.web.app import create_app
         from macule.web.settings import Settings
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"the web page needs {error.name}: pip install 'macule[web]'.") from error
+        raise MissingExtra(f"the web page needs {error.name}, which is not installed: install macule again.") from error
+    from macule.analysis.bundle import load
+    from macule.analysis.pipeline import Analyzer
+
     given: dict[str, Any] = {"host": host, "port": port, "bundle": bundle, "threads": threads}
     settings = Settings(**{key: value for key, value in given.items() if value is not None})
-    uvicorn.run(create_app(settings=settings), host=settings.host, port=settings.port)
+    # Loaded here, so that a missing model is one sentence and status 3 rather than a traceback out of the server.
+    analyzer = Analyzer(load(settings.bundle), threads=settings.threads)
+    app = create_app(settings=settings, analyzer=analyzer)
+    uvicorn.run(app, host=settings.host, port=settings.port, limit_concurrency=MAX_CONNECTIONS)
