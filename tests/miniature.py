@@ -63,7 +63,7 @@ def ham10000(root: Path, rows: Iterable[Sequence[object]], *, paint: Paint = fla
     return root
 
 
-def ham_row(lesion: str, picture: str, dx: str, age: object = 45.0, sex: str = "male",
+def ham_row(lesion: str, picture: str, dx: str, *, age: object = 45.0, sex: str = "male",
             site: str = "back") -> tuple[object, ...]:
     return (f"HAM_{lesion}", f"ISIC_{picture}", dx, "histo", age, sex, site, "vidir_modern")
 

@@ -82,14 +82,14 @@ def _print(report: dict[str, Any]) -> None:
         counts += f", {report['failed']} unreadable"
     table = Table(title=f"{marked}{title}: {counts}")
     table.add_column("figure")
-    table.add_column(f"{marked}value (95 % interval)", justify="right")
+    table.add_column(f"{marked}value (95 % interval), positives", justify="right")
     for name, figure in _figures(report):
         table.add_row(name.replace("_", " "), _shown(figure))
     Console().print(table)
 
 
 def _figures(report: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from ((name, value) for name, value in report.items() if isinstance(value, dict) and "low" in value)
+    yield from ((name, value) for name, value in report.items() if isinstance(value, dict) and "value" in value)
     yield from ((f"{code}: {name}", figure) for code, row in report["classes"].items() for name, figure in row.items())
 
 
@@ -97,5 +97,5 @@ def _shown(figure: dict[str, Any]) -> str:
     if figure["value"] is None:
         return "undefined"
     interval = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
-    count = f"  n = {figure['positives']}" if "positives" in figure else ""
+    count = f"  {figure['positives']} of {figure['n']}" if "positives" in figure else ""
     return f"{figure['value']:.3f}{interval}{count}"

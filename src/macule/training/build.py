@@ -96,7 +96,7 @@ def _adjusted(network: LesionNet, recipe: Recipe, train: Sequence[Record]) -> Le
     shift = fit.offsets(targets, sampling_exponent=recipe.sampling_exponent, adjustment=recipe.logit_adjustment)
     network = copy.deepcopy(network)
     with torch.no_grad():
-        network.head.bias += torch.from_numpy(shift).float()
+        network.head.bias.add_(torch.from_numpy(shift).float())
     return network
 
 

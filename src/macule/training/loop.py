@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 import math
@@ -29,6 +30,8 @@ from macule.training.recipe import Recipe
 CHECKPOINT_EVERY = 100  # steps; a killed run loses a few minutes at the most
 LOG_EVERY = 20
 CODES = list(Diagnosis)
+#: Settings of a recipe that the loop does not read.
+AFTER_TRAINING = frozenset({"name", "datasets", "serve_size", "views", "logit_adjustment"})
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,10 @@ class _State:
 
 
 def _fingerprint(recipe: Recipe, records: Sequence[Record]) -> str:
+    """What the weights depend on; a recipe's other settings may change between training and writing the bundle."""
+    settings = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in AFTER_TRAINING}
     pictures = [(record.dataset, record.picture_id) for record in records]
-    return hashlib.sha256(repr((recipe, pictures)).encode()).hexdigest()
+    return hashlib.sha256(repr((settings, pictures)).encode()).hexdigest()
 
 
 def _optimiser(recipe: Recipe, network: LesionNet) -> torch.optim.Optimizer:

@@ -23,7 +23,7 @@ from macule.errors import InvalidMetadata
     "age", [float("nan"), float("inf"), -3, -0.5, 120.5, 400, "abc", "4O", "nan", "-3", "400", "5 0"]
 )
 def test_an_impossible_age_is_refused_with_its_value(age):
-    with pytest.raises(InvalidMetadata, match="age is .*0 to 120") as caught:
+    with pytest.raises(InvalidMetadata, match=r"age is .*0 to 120") as caught:
         Patient.parse(age=age)
     assert repr(age) in str(caught.value) or str(float(age)) in str(caught.value)
 

@@ -12,9 +12,9 @@ from macule.taxonomy import Diagnosis
 @pytest.fixture
 def ham(tmp_path):
     return miniature.ham10000(tmp_path / "HAM10000", [
-        miniature.ham_row("0000002", "0000003", "bkl", "", "unknown", "unknown"),
-        miniature.ham_row("0000001", "0000001", "nv", "0.0", "female", "lower extremity"),
-        miniature.ham_row("0000001", "0000002", "nv", "85.0", "male", "acral"),
+        miniature.ham_row("0000002", "0000003", "bkl", age="", sex="unknown", site="unknown"),
+        miniature.ham_row("0000001", "0000001", "nv", age="0.0", sex="female", site="lower extremity"),
+        miniature.ham_row("0000001", "0000002", "nv", age="85.0", sex="male", site="acral"),
     ])
 
 

@@ -1,49 +1,13 @@
-"""A fake analyzer whose answers the test decides, and records to ask it about."""
-
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from scripted_analyzer import FakeAnalyzer
 
 from macule.analysis.patient import Modality, Patient
-from macule.analysis.result import Assessment, BundleId, Check, Quality, RankedDiagnosis, Result, Risk
 from macule.data.record import Record
-from macule.errors import UnreadableImage
 from macule.taxonomy import Diagnosis
-
-
-def result(code: Diagnosis | None, probability: float = 0.8, risk: Risk = Risk.LOW) -> Result:
-    """An answer that gives `code` this probability and the others the rest; a refused picture without `code`."""
-    usable = code is not None
-    quality = Quality((Check("sharpness", usable, 0.5 if usable else 0.1, 0.3, "Hold still."),))
-    answer = None
-    if code is not None:
-        rest = (1 - probability) / (len(Diagnosis) - 1)
-        ranked = [RankedDiagnosis(c, probability if c is code else rest) for c in Diagnosis]
-        ranked.sort(key=lambda r: -r.probability)
-        malignant = sum(r.probability for r in ranked if r.code.suspicious)
-        answer = Assessment(tuple(ranked), malignant, risk, (), True, np.zeros((2, 2), np.float32), code,
-                            np.zeros(3, np.float32))
-    return Result("picture", BundleId("fake", "ab" * 32), quality, "advice", answer)
-
-
-class FakeAnalyzer:
-    """Answers by the picture's stem: `nv-mel-3` is a naevus taken for a melanoma, `nv-refused-1`, `nv-broken-1`."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Patient]] = []
-
-    def analyze(self, source: Path, *, patient: Patient) -> Result:
-        self.asked.append((source.stem, patient))
-        answer = source.stem.split("-")[1]
-        if answer == "broken":
-            raise UnreadableImage(f"{source.name} is damaged: send it again.")
-        if answer == "refused":
-            return result(None)
-        code = Diagnosis(answer)
-        return result(code, risk=Risk.HIGH if code.suspicious else Risk.LOW)
 
 
 @pytest.fixture
@@ -54,7 +18,7 @@ def fake() -> FakeAnalyzer:
 @pytest.fixture
 def make_record():
     def make(stem: str, *, group: str | None = None) -> Record:
-        label = Diagnosis(stem.split("-")[0])
+        label = Diagnosis(stem.split("-", maxsplit=1)[0])
         about = Patient(age=0.0, modality=Modality.DERMOSCOPIC)
         return Record(Path(f"{stem}.jpg"), "ham10000", stem, frozenset({label}), group or f"ham10000:{stem}", about)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import miniature
 import pytest
+from scripted_analyzer import FakeAnalyzer
 
 from macule.analysis.patient import Modality
 from macule.data import membership
@@ -37,8 +38,6 @@ def _lesion(name):
 @pytest.fixture
 def evaluate(monkeypatch, root, bundle):
     """Answers `naevus` to every picture and refuses the last one."""
-    from conftest import FakeAnalyzer  # the folder's own
-
     class Naevus(FakeAnalyzer):
         def __init__(self, _bundle):
             super().__init__()
@@ -65,9 +64,8 @@ def test_the_locked_part(evaluate):
 
 @pytest.mark.parametrize("part", ["train", "val", "all"])
 def test_what_was_fitted_on_is_refused(evaluate, part):
-    with pytest.raises(LeakingSplit, match=r"tiny was fitted on [12] of these lesions \(ham10000:HAM_000000[01]") as caught:
+    with pytest.raises(LeakingSplit, match=r"tiny was fitted on [12] of these lesions.*HAM_000000[01].*--allow-leak"):
         evaluate(part=part)
-    assert "--allow-leak" in str(caught.value)
 
 
 @pytest.mark.parametrize(("part", "pictures", "refused"), [("train", 1, 0), ("val", 1, 0), ("all", 3, 1)])

@@ -89,7 +89,7 @@ def test_every_figure_has_its_n_and_an_interval_around_it(predict):
     stems = [f"{truth}-{answer}-{n}" for n in range(8) for truth, answer in
              [("nv", "nv"), ("mel", "mel"), ("bcc", "bcc"), ("nv", "mel"), ("mel", "nv")]]
     report = scoring.score(predict(*stems), "isic2018", resamples=100)
-    figures = [v for v in report.values() if isinstance(v, dict) and "low" in v]
+    figures = [v for v in report.values() if isinstance(v, dict) and "value" in v]
     figures += [figure for row in report["classes"].values() for figure in row.values()]
     assert len(figures) == 8 + 7 * 4
     for figure in figures:
@@ -107,6 +107,14 @@ def test_probabilities_are_scored_over_the_classes_that_the_set_labels(predict):
     assert scoring.score(predictions, "milk10k", resamples=10)["accuracy"]["value"] == pytest.approx(2 / 3, abs=1e-4)
 
 
+def test_what_is_left_sums_to_one_again(predict):
+    """0.8 and ten times 0.02: over three classes 0.8, 0.02 and 0.02 of 0.84."""
+    report = scoring.score(predict("nv-nv-1", "nv-nv-2"), "isic2017", resamples=10)
+    wrong = 0.02 / 0.84
+    assert report["brier"]["value"] == pytest.approx((2 * wrong) ** 2 + 2 * wrong**2, abs=1e-4)
+    assert report["calibration_error"]["value"] == pytest.approx(2 * wrong, abs=1e-4)
+
+
 def test_every_data_set_has_its_vocabulary():
     assert set(scoring.VOCABULARY) == set(sources.READERS)
     assert len(scoring.VOCABULARY["ham10000"]) == len(scoring.VOCABULARY["isic2018"]) == 7
@@ -115,8 +123,8 @@ def test_every_data_set_has_its_vocabulary():
 
 def test_a_broken_bundle_ends_the_exam(make_record):
     class Broken:
-        def analyze(self, source, *, patient):
-            raise BundleInvalid("the bundle is damaged: get it again.")
+        def analyze(self, source, **_):
+            raise BundleInvalid(f"no answer to {source}: get the bundle again.")
 
     with pytest.raises(BundleInvalid):
         scoring.predict(Broken(), [make_record("nv-nv-1")])

@@ -1,0 +1,5 @@
+"""`python -m macule.cli`."""
+
+from macule.cli import main
+
+main()
