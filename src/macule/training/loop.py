@@ -125,9 +125,8 @@ class _State:
             path.parent.mkdir(parents=True, exist_ok=True)
             return
         parts = torch.load(path, weights_only=True)
-        # Without this a changed recipe would go on from, or hand back, the network of the old one. The first
-        # checkpoints did not say what they were made for.
-        if parts.get("made_for", self.made_for) != self.made_for:
+        # Without this a changed recipe would go on from, or hand back, the network of the old one.
+        if parts.get("made_for") != self.made_for:
             raise UsageError(f"{path} is of another recipe or other pictures: give another work folder or delete it.")
         self.network.load_state_dict(parts["network"])
         self.average.load_state_dict(parts["average"])
