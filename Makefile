@@ -14,7 +14,7 @@ help:
 	@echo "make demo [PICTURES=path]  analyse pictures and write demo-report/index.html"
 	@echo "make serve                 start the web page on http://127.0.0.1:8000"
 	@echo "make test                  lint, types and tests (make test-all: the long ones too)"
-	@echo "make model [DATA=path]     train, calibrate, score and write the embedded bundle anew"
+	@echo "make model [DATA=path]     train, calibrate and score the bundle anew, beside the embedded one"
 	@echo "make card  [DATA=path]     score the embedded bundle again and rewrite its card"
 	@echo "make benchmark             time everything side by side"
 
@@ -47,8 +47,9 @@ test-all: lint
 	$(DEV)/bin/pytest
 
 model: $(DEV)/.made
-	$(DEV)/bin/macule train lite --data $(DATA) --out $(BUNDLE) --work work
-	$(DEV)/bin/macule card --data $(DATA) --bundle $(BUNDLE)
+	$(DEV)/bin/macule train lite --data $(DATA) --out work/bundle --work work
+	$(DEV)/bin/macule card --data $(DATA) --bundle work/bundle --against $(BUNDLE)
+	@echo "The new bundle: work/bundle. Copy it over $(BUNDLE) only if it is better."
 
 card: $(DEV)/.made
 	$(DEV)/bin/macule card --data $(DATA) --bundle $(BUNDLE)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from macule.cli import options
+from macule.cli.exit import SOME_FAILED
+
+if TYPE_CHECKING:
+    from macule.evaluation.card import Change
 
 
 def evaluate(
@@ -48,18 +52,37 @@ def card(
     *,
     data: Annotated[Path, typer.Option(help="The folder that holds HAM10000, ISIC2017, ISIC2018 and MILK10k.")],
     bundle: Annotated[str, typer.Option(help="Name or folder of the bundle to write the card into.")],
+    against: Annotated[str | None, typer.Option(help="A bundle whose card the figures are compared with.")] = None,
     threads: options.Threads = None,
 ) -> None:
-    """Sit every exam and write the figures into the bundle's bundle.json and card.md."""
+    """Sit every exam and write the figures into the bundle's bundle.json and card.md.
+
+    Compared with another bundle, the status is 1 if a headline figure lies outside the tolerance.
+    """
     from macule.analysis import bundle as bundles
     from macule.evaluation import card as cards
 
     folder = bundles.load(bundle).folder
+    committed = bundles.load(against) if against else None
     with _progress() as start:
         reports = cards.measure(bundle, data, threads=threads, start=start)
     cards.write(folder, reports)
     for report in reports:
         _print(report)
+    if committed and not _print_changes(cards.compare(reports, committed), cards.TOLERANCE):
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print_changes(changes: list[Change], tolerance: float) -> bool:
+    """Returns: whether every figure lies within the tolerance."""
+    table = Table(title=f"compared with the committed card, tolerance {tolerance}")
+    for column in ("exam", "figure", "here", "committed", ""):
+        table.add_column(column)
+    for change in changes:
+        verdict = "within" if change.within else "OUTSIDE"
+        table.add_row(change.exam, change.figure, f"{change.found:.3f}", f"{change.expected:.3f}", verdict)
+    Console().print(table)
+    return all(change.within for change in changes)
 
 
 @contextmanager

@@ -58,6 +58,36 @@ def measure(name: str, data: Path, *, threads: int | None = None,
     ]
 
 
+#: How far a headline figure of a repeated training may lie from the committed one. The same seeds draw the same
+#: batches, but sums over threads are not ordered, and small differences grow over thousands of steps.
+TOLERANCE = 0.03
+HEADLINES = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A headline figure of one exam, here and in the bundle that it is compared with."""
+
+    exam: str
+    figure: str
+    found: float
+    expected: float
+
+    @property
+    def within(self) -> bool:
+        return abs(self.found - self.expected) <= TOLERANCE
+
+
+def compare(reports: Sequence[Mapping[str, Any]], committed: Bundle) -> list[Change]:
+    """Headline figures beside those of another bundle's card, exam by exam; exams that only one of them sat are left out."""
+    known = {exam["title"]: exam for exam in committed.metrics.get("exams", [])}
+    return [
+        Change(report["title"], name, report[name]["value"], known[report["title"]][name]["value"])
+        for report in reports if report["title"] in known
+        for name in HEADLINES if None not in (report[name]["value"], known[report["title"]][name]["value"])
+    ]
+
+
 def write(folder: Path, reports: Sequence[Mapping[str, Any]]) -> None:
     """Put the figures into the bundle's bundle.json and card.md."""
     manifest = folder / "bundle.json"

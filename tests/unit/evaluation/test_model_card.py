@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -122,3 +123,15 @@ def test_a_bundle_given_by_name_gets_its_own_card(folder, data, monkeypatch, tmp
     monkeypatch.chdir(tmp_path.parent)
     assert run(["card", "--data", str(data), "--bundle", "tiny"]) == 0
     assert "HAM10000, locked lesions" in (folder / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_repeated_training_is_compared_exam_by_exam(tiny_bundle: Bundle) -> None:
+    figures = {name: {"value": 0.8} for name in card.HEADLINES}
+    committed = dataclasses.replace(tiny_bundle, metrics={"exams": [{"title": "here and there"} | figures]})
+    drifted = {"title": "here and there"} | figures | {"macro_auc": {"value": 0.8 + 2 * card.TOLERANCE}}
+    unknown = {"title": "only here"} | figures
+
+    changes = card.compare([drifted, unknown], committed)
+
+    assert [change.figure for change in changes] == list(card.HEADLINES)
+    assert [change.figure for change in changes if not change.within] == ["macro_auc"]
