@@ -79,7 +79,7 @@ class Change:
 
 
 def compare(reports: Sequence[Mapping[str, Any]], committed: Bundle) -> list[Change]:
-    """Headline figures beside those of another bundle's card, exam by exam; exams that only one of them sat are left out."""
+    """Headline figures beside those of another bundle's card; an exam that only one of them sat is left out."""
     known = {exam["title"]: exam for exam in committed.metrics.get("exams", [])}
     return [
         Change(report["title"], name, report[name]["value"], known[report["title"]][name]["value"])

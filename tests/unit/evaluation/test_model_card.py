@@ -9,6 +9,7 @@ import pytest
 from macule_testing import draw, write_bundle
 
 from macule.analysis import bundle as bundles
+from macule.analysis.bundle import Bundle
 from macule.analysis.result import DISCLAIMER
 from macule.cli.app import run
 from macule.data import membership, sources
