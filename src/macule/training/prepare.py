@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ def read(recipe: Recipe, root: Path, work: Path) -> Parts:
         sorted({record.group for records in by_set.values() for record in records}),
         [*KNOWN_LINKS, *_links(by_set, work)],
     )
-    examined = KEPT_OUT | {component[record.group] for name in EXAM_PARTS for record in by_set[name]}
+    examined = {component[group] for group in KEPT_OUT if group in component}
+    examined |= {component[record.group] for name in EXAM_PARTS for record in by_set[name]}
     ours = [record for name in recipe.datasets for record in by_set[name]]
     usable = [record for record in ours if component[record.group] not in examined]
     parts = splits.split(usable, component, shares=SHARES, seed=SPLIT_SEED)
@@ -65,15 +67,22 @@ def read(recipe: Recipe, root: Path, work: Path) -> Parts:
 
 def _links(by_set: dict[str, list[Record]], work: Path) -> list[tuple[str, str]]:
     """Lesions of different sets that show one photograph, as pairs of groups."""
-    path = work / "links.json"
+    path = work / f"links-{_key(by_set)}.json"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(sorted(_search(by_set)), indent=0), encoding="utf-8")
     return [(one, other) for one, other in json.loads(path.read_text(encoding="utf-8"))]
 
 
+def _key(by_set: dict[str, list[Record]]) -> str:
+    """Other pictures are another search: kept links of fewer sets would hide a leak."""
+    pictures = sorted((name, record.picture_id) for name, records in by_set.items() for record in records)
+    return hashlib.sha256(repr(pictures).encode()).hexdigest()[:16]
+
+
 def _search(by_set: dict[str, list[Record]]) -> set[tuple[str, str]]:
-    names = sorted(by_set)
+    # Backwards, so that MILK10k asks for its neighbours in HAM10000, as it did for the first bundle.
+    names = sorted(by_set, reverse=True)
     # A phone picture and a dermoscopic one are never the same photograph.
     dermoscopic = {name: [r for r in by_set[name] if r.patient.modality is Modality.DERMOSCOPIC] for name in names}
     embed = _Embedder()
