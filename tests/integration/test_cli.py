@@ -242,7 +242,11 @@ def test_ctrl_c_ends_at_once_without_a_traceback(tiny_bundle: Bundle, tmp_path: 
     for number in range(200):
         (tmp_path / f"{number:03d}.png").write_bytes(content)
     command = [*COMMAND, "predict", str(tmp_path), "--json", "--csv", str(output), "--bundle", str(tiny_bundle.folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    # A test run that a shell put in the background ignores SIGINT, and its children inherit that.
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no lock is taken between
+    )
     assert process.stdout is not None
     process.stdout.readline()
     started = time.monotonic()
