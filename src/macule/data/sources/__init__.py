@@ -1,0 +1,58 @@
+"""Public data sets in their publishers' own layouts, as one kind of record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from macule.data.record import Record
+from macule.data.sources.ham10000 import HAM10000
+from macule.data.sources.isic2017 import ISIC2017
+from macule.data.sources.isic2018 import ISIC2018
+from macule.data.sources.milk10k import MILK10K
+from macule.data.sources.reading import Reading, Reject
+from macule.data.sources.source import Source
+from macule.errors import DatasetError
+
+__all__ = ["SOURCES", "Reading", "Reject", "Source", "find", "load", "read"]
+
+#: id -> source, in the order of `macule data list`.
+SOURCES: dict[str, Source] = {source.id: source for source in (HAM10000, ISIC2017, ISIC2018, MILK10K)}
+
+
+def find(dataset: str) -> Source:
+    """Raises: DatasetError for an id that is not in SOURCES."""
+    if dataset not in SOURCES:
+        raise DatasetError(f"there is no data set {dataset!r}; known: {', '.join(SOURCES)}.")
+    return SOURCES[dataset]
+
+
+def read(reading: Reading, *, strict: bool = True) -> Iterator[Record]:
+    """The records of one folder, in the order of the publisher's tables.
+
+    strict: whether a picture that no row lists is a mistake, too.
+
+    Raises: DatasetError for an unknown id or part, if the folder does not hold the set, and, unless
+    `reading.keep_going`, for the first bad row.
+    """
+    source = find(reading.dataset)
+    if not reading.root.is_dir() and not reading.root.is_file():
+        raise DatasetError(f"{reading.root} is not a folder: give the folder that {source.id} was unzipped in.")
+    if reading.part != "all" and reading.part not in source.parts:
+        known = ", ".join((*source.parts, "all"))
+        raise DatasetError(f"{source.id} has no part {reading.part!r}; it has: {known}.")
+    for record in source.read(reading):
+        yield replace(record, licence=record.licence or source.licence)
+    if strict:
+        reading.finish()
+
+
+def load(dataset: str, root: Path, *, part: str = "all") -> list[Record]:
+    """All pictures of a data set whose tables give them a class, sorted by id, so that every run sees one order.
+
+    part: of those that the publisher made; `all` takes every one that is under `root`.
+
+    Raises: DatasetError
+    """
+    return sorted(read(Reading(dataset, root, part), strict=False), key=lambda record: record.picture_id)
