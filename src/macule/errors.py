@@ -13,7 +13,8 @@
     └── EnvironmentFault        the installation is at fault
         ├── BundleNotFound          no bundle of that name
         ├── BundleInvalid           a bundle whose files are damaged or contradict each other
-        └── MissingExtra            an optional dependency is not installed
+        ├── MissingExtra            an optional dependency is not installed
+        └── DownloadFailed          a file could not be got whole, or is not the one that the publisher shipped
 
 Each message says what was wrong, the value received and what to do. `code` is stable: it stands in the JSON, in the
 CSV's `error` column, and maps to an HTTP status.
@@ -81,3 +82,7 @@ class BundleInvalid(EnvironmentFault):
 
 class MissingExtra(EnvironmentFault):
     code = "missing_extra"
+
+
+class DownloadFailed(EnvironmentFault):
+    code = "download_failed"

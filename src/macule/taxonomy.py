@@ -70,7 +70,8 @@ TABLE: dict[Diagnosis, Entry] = {
         "Actinic keratosis / intraepidermal carcinoma",
         _I,
         "A rough, sun-damaged patch that is, or can turn into, a superficial skin cancer.",
-        ("akiec", "ak", "ack", "actinic keratosis", "bowen's disease", "intraepithelial carcinoma"),
+        ("akiec", "ak", "ack", "actinic keratosis", "bowen's disease", "intraepithelial carcinoma",
+         "actinic keratoses", "bowen disease", "intraepidermal carcinoma"),
     ),
     Diagnosis.BCC: Entry(
         "Basal cell carcinoma",
@@ -89,7 +90,7 @@ TABLE: dict[Diagnosis, Entry] = {
         _B,
         "A harmless, often warty or flat brown patch: seborrhoeic keratosis, sun spot or lichen planus-like keratosis.",
         ("bkl", "sek", "sk", "seborrheic keratosis", "seborrheic_keratosis", "solar lentigo",
-         "lichen planus-like keratosis", "benign keratosis"),
+         "lichen planus-like keratosis", "benign keratosis", "seborrhoeic keratosis", "lichenoid keratosis"),
     ),
     Diagnosis.DF: Entry(
         "Dermatofibroma",
@@ -119,7 +120,7 @@ TABLE: dict[Diagnosis, Entry] = {
         "Melanocytic naevus",
         _B,
         "An ordinary mole.",
-        ("nv", "nev", "nevus", "naevus", "melanocytic nevus"),
+        ("nv", "nev", "nevus", "naevus", "melanocytic nevus", "melanocytic naevus"),
     ),
     Diagnosis.SCCKA: Entry(
         "Squamous cell carcinoma / keratoacanthoma",
@@ -131,7 +132,7 @@ TABLE: dict[Diagnosis, Entry] = {
         "Vascular lesion",
         _B,
         "A harmless growth or bleeding of small blood vessels.",
-        ("vasc", "vascular lesion", "angioma", "pyogenic granuloma"),
+        ("vasc", "vascular lesion", "angioma", "pyogenic granuloma", "hemangioma", "haemangioma", "angiokeratoma"),
     ),
 }
 

@@ -42,15 +42,16 @@ class Modality(StrEnum):
 
 #: Spellings that people and data sets use, after lower-casing and folding `-`, `_` and `/` to blanks.
 SITE_ALIASES: dict[str, Site] = {
-    **dict.fromkeys(("head neck", "head neck face", "head", "neck", "face", "scalp", "ear", "nose", "lip"),
-                    Site.HEAD_NECK),
+    **dict.fromkeys(("head neck", "head neck face", "head", "neck", "face", "scalp", "ear", "nose", "lip",
+                     "head and neck"), Site.HEAD_NECK),
+    # ICD-O-3 counts the buttock as trunk (C44.5).
     **dict.fromkeys(("trunk", "torso", "back", "chest", "abdomen", "anterior torso", "posterior torso",
-                     "lateral torso", "shoulder"), Site.TRUNK),
-    **dict.fromkeys(("upper extremity", "arm", "upper arm", "forearm"), Site.UPPER_EXTREMITY),
-    **dict.fromkeys(("lower extremity", "leg", "thigh", "lower leg", "knee"), Site.LOWER_EXTREMITY),
+                     "lateral torso", "shoulder", "buttocks"), Site.TRUNK),
+    **dict.fromkeys(("upper extremity", "arm", "upper arm", "forearm", "upper limbs"), Site.UPPER_EXTREMITY),
+    **dict.fromkeys(("lower extremity", "leg", "thigh", "lower leg", "knee", "lower limbs"), Site.LOWER_EXTREMITY),
     **dict.fromkeys(("hand", "palm", "finger"), Site.HAND),
     **dict.fromkeys(("foot", "sole", "toe"), Site.FOOT),
-    **dict.fromkeys(("genital", "oral or genital", "oral genital"), Site.GENITAL),
+    **dict.fromkeys(("genital", "oral or genital", "oral genital", "genital areas", "anogenital region"), Site.GENITAL),
 }
 MODALITY_ALIASES: dict[str, Modality] = {
     **dict.fromkeys(("dermoscopic", "dermoscopy", "dermatoscopic", "dermatoscopy"), Modality.DERMOSCOPIC),

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import macule
+from macule.cli import data
 from macule.cli.check import check
 from macule.cli.evaluate import card, evaluate
 from macule.cli.exit import ENVIRONMENT, status_of
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 for verb in (predict, check, serve, train, evaluate, card):
     app.command()(verb)
+app.add_typer(data.app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -20,28 +20,33 @@ if TYPE_CHECKING:
     from macule.evaluation.card import Change
 
 
+AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")]
+
+
 def evaluate(
     *,
-    dataset: Annotated[str, typer.Option(help="ham10000, isic2017, isic2018 or milk10k.")],
+    dataset: Annotated[str, typer.Option(help="One of `macule data list`.")],
     root: Annotated[Path, typer.Option(help="The folder that the data set was unzipped in.")],
     bundle: options.BundleName = None,
     split: Annotated[str, typer.Option(help="train, val, test or all: the publisher's, else the bundle's.")] = "all",
     modality: Annotated[str | None, typer.Option(help="Only dermoscopic or only clinical pictures.")] = None,
     no_patient: Annotated[bool, typer.Option("--no-patient", help="Hide age, sex, site and modality.")] = False,
-    allow_leak: Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")] = False,
+    allow_leak: AllowLeak = False,
+    links: Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one photograph, two ids.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
     threads: options.Threads = None,
 ) -> None:
     """Score a bundle on labelled pictures, through the same path as serving, with 95 % intervals over lesions."""
     from macule.analysis import bundle as bundles
     from macule.analysis.patient import Patient
+    from macule.data import links as pairs
     from macule.evaluation import service
 
     with _progress() as start:
         report = service.evaluate(
             bundle=bundles.load(bundle), dataset=dataset, root=root, part=split,
             modality=Patient.parse(modality=modality).modality, with_patient=not no_patient, allow_leak=allow_leak,
-            threads=threads, start=lambda count: start(dataset, count),
+            pairs=pairs.read(links), threads=threads, start=lambda count: start(dataset, count),
         )
     _print(report)
     if json_file:
@@ -53,6 +58,7 @@ def card(
     data: Annotated[Path, typer.Option(help="The folder that holds HAM10000, ISIC2017, ISIC2018 and MILK10k.")],
     bundle: Annotated[str, typer.Option(help="Name or folder of the bundle to write the card into.")],
     against: Annotated[str | None, typer.Option(help="A bundle whose card the figures are compared with.")] = None,
+    allow_leak: AllowLeak = False,
     threads: options.Threads = None,
 ) -> None:
     """Sit every exam and write the figures into the bundle's bundle.json and card.md.
@@ -65,22 +71,26 @@ def card(
     folder = bundles.load(bundle).folder
     committed = bundles.load(against) if against else None
     with _progress() as start:
-        reports = cards.measure(bundle, data, threads=threads, start=start)
+        reports = cards.measure(bundle, data, allow_leak=allow_leak, threads=threads, start=start)
     cards.write(folder, reports)
     for report in reports:
         _print(report)
-    if committed and not _print_changes(cards.compare(reports, committed), cards.TOLERANCE):
+    leaky = any(report["leaky"] for report in reports)
+    if committed and not _print_changes(cards.compare(reports, committed), cards.TOLERANCE, leaky=leaky):
         raise typer.Exit(SOME_FAILED)
 
 
-def _print_changes(changes: list[Change], tolerance: float) -> bool:
+def _print_changes(changes: list[Change], tolerance: float, *, leaky: bool) -> bool:
     """Returns: whether every figure lies within the tolerance."""
+    from macule.data import guard
+
+    marked = guard.mark(leaky)
     table = Table(title=f"compared with the committed card, tolerance {tolerance}")
     for column in ("exam", "figure", "here", "committed", ""):
         table.add_column(column)
     for change in changes:
         verdict = "within" if change.within else "OUTSIDE"
-        table.add_row(change.exam, change.figure, f"{change.found:.3f}", f"{change.expected:.3f}", verdict)
+        table.add_row(change.exam, change.figure, f"{marked}{change.found:.3f}", f"{change.expected:.3f}", verdict)
     Console().print(table)
     return all(change.within for change in changes)
 
@@ -98,8 +108,10 @@ def _progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
 
 
 def _print(report: dict[str, Any]) -> None:
+    from macule.data import guard
+
     title = report.get("title", f"{report['dataset']} {report['split']}")
-    marked = {True: "LEAKY ", False: "", None: "LEAK UNKNOWN "}[report["leaky"]]
+    marked = guard.mark(report["leaky"])
     counts = f"{report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused"
     if report["failed"]:
         counts += f", {report['failed']} unreadable"
@@ -107,7 +119,7 @@ def _print(report: dict[str, Any]) -> None:
     table.add_column("figure")
     table.add_column(f"{marked}value (95 % interval), positives", justify="right")
     for name, figure in _figures(report):
-        table.add_row(name.replace("_", " "), _shown(figure))
+        table.add_row(name.replace("_", " "), marked + _shown(figure))
     Console().print(table)
 
 

@@ -12,7 +12,7 @@ from macule.analysis import bundle as bundles
 from macule.analysis.bundle import Bundle
 from macule.analysis.patient import Modality
 from macule.analysis.result import DISCLAIMER
-from macule.data import sources
+from macule.data import guard, sources
 from macule.evaluation import service
 from macule.taxonomy import Diagnosis
 
@@ -27,10 +27,11 @@ class Exam:
     modality: Modality | None = None
     with_patient: bool = True
 
-    def command(self, name: str) -> str:
+    def command(self, name: str, *, allow_leak: bool = False) -> str:
         options = f" --modality {self.modality}" if self.modality else ""
         options += "" if self.with_patient else " --no-patient"
-        root = f"DATA/{sources.FOLDERS[self.dataset]}"
+        options += " --allow-leak" if allow_leak else ""
+        root = f"DATA/{sources.find(self.dataset).folder}"
         return f"macule evaluate --bundle {name} --dataset {self.dataset} --root {root} --split {self.part}{options}"
 
 
@@ -44,14 +45,17 @@ EXAMS = (
 )
 
 
-def measure(name: str, data: Path, *, threads: int | None = None,
+def measure(name: str, data: Path, *, allow_leak: bool = False, threads: int | None = None,
             start: Callable[[str, int], Callable[[], None]] = lambda _t, _n: lambda: None) -> list[dict[str, Any]]:
-    """Sit every exam that is under `data`; each report carries its title and command."""
+    """Sit every exam that is under `data`; each report carries its title and command.
+
+    Raises: LeakingSplit if an exam shares lesions with what was fitted on, unless allow_leak.
+    """
     loaded = bundles.load(name)
     return [
-        {"title": exam.title, "command": exam.command(loaded.id)} | service.evaluate(
-            bundle=loaded, dataset=exam.dataset, root=data / sources.FOLDERS[exam.dataset], part=exam.part,
-            modality=exam.modality, with_patient=exam.with_patient, threads=threads,
+        {"title": exam.title, "command": exam.command(loaded.id, allow_leak=allow_leak)} | service.evaluate(
+            bundle=loaded, dataset=exam.dataset, root=data / sources.find(exam.dataset).folder, part=exam.part,
+            modality=exam.modality, with_patient=exam.with_patient, allow_leak=allow_leak, threads=threads,
             start=lambda count, title=exam.title: start(title, count),  # type: ignore[misc]
         )
         for exam in EXAMS
@@ -103,7 +107,7 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
     made = content["provenance"]
     exams = content["metrics"]["exams"]
     return "\n".join([
-        f"# Model card: {bundle.id}",
+        f"# Model card: {bundle.id}" + (f" ({guard.MARK})" if made.get("leaky") else ""),
         "",
         f"> {DISCLAIMER}",
         "",
@@ -113,9 +117,7 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
         "",
         f"Intervals: 95 %, bootstrap of whole lesions, {exams[0]['resamples']} resamples. "
         "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. "
-        "AUC of malignant: malignant and indeterminate classes against benign ones. No lesion of any exam was trained "
-        "or calibrated on; photographs that stand in two sets under different ids were found by appearance and kept on "
-        "one side.",
+        f"AUC of malignant: malignant and indeterminate classes against benign ones. {_apart(made, exams)}",
         "",
         *_overall_table(exams),
         "",
@@ -136,6 +138,21 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
     ])
 
 
+def _apart(made: Mapping[str, Any], exams: Sequence[Mapping[str, Any]]) -> str:
+    """How far the exams are from what was trained on."""
+    if made.get("leaky"):
+        return ("The parts that this bundle was made from share photographs, lesions or patients, which --allow-leak "
+                f"let pass: every figure is marked {guard.MARK} and says nothing about new patients.")
+    if any(exam.get("leaky") for exam in exams):
+        return (f"Exams that share lesions with what was trained or calibrated on are marked {guard.MARK}; their "
+                "figures say nothing about new patients.")
+    if "split" in made:
+        return ("No lesion of any exam was trained or calibrated on, as far as the ids, the bytes and the links tell "
+                "that its split was made with.")
+    return ("No lesion of any exam was trained or calibrated on; photographs that stand in two sets under different "
+            "ids were found by appearance and kept on one side.")
+
+
 def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
     recipe, pictures, lesions = made["recipe"], made["pictures"], made["lesions"]
     spec = bundle.preprocessing
@@ -152,6 +169,8 @@ def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
         f"- **Kept out**: {made['left_out_for_exams']} pictures whose lesion stands in an exam too.",
         f"- **torch against ONNX**: logits differ by at most {made['torch_onnx_difference']:.1e}.",
         f"- **Licence of the weights**: {bundle.licence}, because the training pictures are.",
+        *([f"- **Parts**: {made['split']['scheme']} by {made['split']['by']}, seed {made['split']['seed']}, of the "
+           f"manifest {made['split']['manifest'][:12]}."] if "split" in made else []),
         "- **Classes**: " + ", ".join(f"{code.value} ({code.entry.name})" for code in Diagnosis) + ".",
     ]
 
@@ -162,6 +181,11 @@ def _cell(figure: Mapping[str, Any]) -> str:
     if figure["low"] is None:
         return f"{figure['value']:.3f}"
     return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
+
+
+def _marked(exam: Mapping[str, Any], *cells: str) -> tuple[str, ...]:
+    # Cards of other versions may hold reports that do not say.
+    return tuple(guard.mark(exam.get("leaky", False)) + cell for cell in cells)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -175,7 +199,7 @@ def _overall_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
               "calibration error")
     return _table(header, [
         (exam["title"], f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})",
-         *(_cell(exam[column]) for column in columns))
+         *_marked(exam, *(_cell(exam[column]) for column in columns)))
         for exam in exams
     ])
 
@@ -183,32 +207,34 @@ def _overall_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
 def _melanoma_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
     header = ("Melanoma", "n", "AUC", "sensitivity at 90 % specificity", "malignant: sensitivity at 90 % specificity")
     return _table(header, [
-        (exam["title"], str(mel["auc"]["positives"]), _cell(mel["auc"]), _cell(mel["sensitivity_at_90%_specificity"]),
-         _cell(exam["malignant_sensitivity_at_90%_specificity"]))
+        (exam["title"], str(mel["auc"]["positives"]), *_marked(
+            exam, _cell(mel["auc"]), _cell(mel["sensitivity_at_90%_specificity"]),
+            _cell(exam["malignant_sensitivity_at_90%_specificity"])))
         for exam in exams
         if (mel := exam["classes"].get("mel"))
     ])
 
 
 def _class_table(exam: Mapping[str, Any]) -> list[str]:
-    rows = [(code, str(f["auc"]["positives"]), _cell(f["auc"]), _cell(f["sensitivity"]), _cell(f["specificity"]))
+    rows = [(code, str(f["auc"]["positives"]),
+             *_marked(exam, _cell(f["auc"]), _cell(f["sensitivity"]), _cell(f["specificity"])))
             for code, f in exam["classes"].items()]
     return _table((f"{exam['title']}: class", "n", "AUC", "sensitivity", "specificity"), rows)
 
 
 def _risk_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [(exam["title"], *(f"{exam['risk'][risk]['suspicious']} / {exam['risk'][risk]['benign']}"
-                              for risk in ("low", "medium", "high"))) for exam in exams]
+    rows = [(exam["title"], *_marked(exam, *(f"{exam['risk'][risk]['suspicious']} / {exam['risk'][risk]['benign']}"
+                                             for risk in ("low", "medium", "high")))) for exam in exams]
     return _table(("Suspicious / benign pictures called", "low", "medium", "high"), rows)
 
 
 def _limits(content: Mapping[str, Any]) -> list[str]:
-    thresholds = content["thresholds"]
+    thresholds, mark = content["thresholds"], guard.mark(bool(content["provenance"].get("leaky")))
     return [
         "## Thresholds and limits",
         "",
-        f"- Medium risk starts at a malignant probability of {thresholds['medium']['probability']:.3f} and high risk "
-        f"at {thresholds['high']['probability']:.3f}: sensitivity {thresholds['medium']['sensitivity']:.0%} and "
+        f"- {mark}Medium risk starts at a malignant probability of {thresholds['medium']['probability']:.3f} and high "
+        f"risk at {thresholds['high']['probability']:.3f}: sensitivity {thresholds['medium']['sensitivity']:.0%} and "
         f"{thresholds['high']['sensitivity']:.0%} on the calibration part ({thresholds['n']} pictures). "
         "They shift with the clinic.",
         "- The training pictures come from one archive, mostly of fair skin: of the 3,146 MILK10k lesions at hand, "

@@ -16,19 +16,13 @@ from macule.analysis.bundle import Bundle
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.analysis.pipeline import Analyzer
 from macule.analysis.result import Assessment, Result
+from macule.data import sources
 from macule.data.record import Record
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
-from macule.taxonomy import PROJECTIONS, Diagnosis
+from macule.taxonomy import Diagnosis
 
 CODES = list(Diagnosis)
-#: The classes that a data set's labels can take; probabilities are renormalised over them before they are scored.
-VOCABULARY: dict[str, tuple[Diagnosis, ...]] = {
-    "ham10000": tuple(code for codes in PROJECTIONS["ham7"].values() for code in codes),
-    "isic2017": (Diagnosis.BKL, Diagnosis.MEL, Diagnosis.NV),
-    "milk10k": tuple(Diagnosis),
-}
-VOCABULARY["isic2018"] = VOCABULARY["ham10000"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool
     workers: threads, one picture each; None is one a core.
     """
     def judge(record: Record) -> Result:
-        return analyzer.analyze(record.picture, patient=record.patient if with_patient else None)
+        return analyzer.analyze(record.read(), patient=record.patient if with_patient else None)
 
     answered: list[tuple[Record, Assessment]] = []
     tally: Counter[str] = Counter()
@@ -80,8 +74,11 @@ def _row(answer: Assessment) -> list[float]:
 
 def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RESAMPLES,
           seed: int = 0) -> dict[str, Any]:
-    """All figures of one data set, as plain numbers with n and 95 % intervals."""
-    known = [CODES.index(code) for code in VOCABULARY[dataset]]
+    """All figures of one data set, as plain numbers with n and 95 % intervals.
+
+    Probabilities are renormalised over the classes that the set's labels can take.
+    """
+    known = [CODES.index(code) for code in sources.find(dataset).classes]
     targets, shares = predictions.targets, predictions.shares
     weights = metrics.resample([record.group for record in predictions.records], resamples=resamples, seed=seed)
     projected = np.zeros_like(shares)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from macule.analysis.bundle import Bundle
+from macule.analysis.bundle import MANIFEST, Bundle
 from macule.analysis.patient import Modality
 from macule.analysis.pipeline import Analyzer
-from macule.data import membership, sources
+from macule.data import guard, links, membership, sources
+from macule.data.guard import Leak
+from macule.data.links import Links
+from macule.data.membership import Membership
 from macule.data.record import Record
-from macule.errors import DatasetError, LeakingSplit, UsageError
+from macule.errors import DatasetError, LeakingSplit, UnreadableImage, UsageError
 from macule.evaluation import metrics, scoring
 
 PARTS = ("train", "val", "test", "all")
@@ -23,30 +28,67 @@ def select(bundle: Bundle, dataset: str, root: Path, *, part: str, modality: Mod
 
     modality: only pictures of this kind.
 
-    Raises: UsageError for an unknown part; DatasetError if the part is empty or the bundle does not say what is in it.
+    Raises: UsageError for an unknown part; DatasetError if the part is empty, if the bundle does not say what is in it,
+    or if a picture has no single diagnosis.
     """
     if part not in PARTS:
         raise UsageError(f"the part is {part!r}; one of {', '.join(PARTS)} is needed.")
-    if dataset in sources.OFFICIAL or part == "all":
+    if sources.find(dataset).parts or part == "all":
         records = sources.load(dataset, root, part=part)
     else:
-        known = membership.read(bundle.folder / membership.FILE)
-        if not known:
+        known = membership.load(bundle.folder / membership.FILE)
+        if not known.parts:
             raise DatasetError(f"bundle {bundle.id} has no {membership.FILE} that says what is in {part!r}: score all.")
-        records = [r for r in sources.load(dataset, root) if known.get(r.group) == _OURS[part]]
+        records = [r for r in sources.load(dataset, root) if known.part_of(r) == _OURS[part]]
     records = [record for record in records if modality in (None, record.patient.modality)]
     if not records:
         kind = f"{modality} picture" if modality else "picture"
         raise DatasetError(
             f"{dataset} under {root} has no {kind} in the part {part!r} of bundle {bundle.id}: try --split all."
         )
+    _need_one_class(dataset, records)
     return records
 
 
-def leaked(bundle: Bundle, records: list[Record]) -> set[str]:
-    """Lesions among the records that the bundle was trained or calibrated on."""
-    known = membership.read(bundle.folder / membership.FILE)
-    return {record.group for record in records if known.get(record.group) in membership.FITTED}
+def _need_one_class(dataset: str, records: list[Record]) -> None:
+    """Raises: DatasetError if a label lumps classes ("benign") or says nothing."""
+    vague = [record for record in records if len(record.labels) != 1]
+    if vague:
+        first = vague[0]
+        raise DatasetError(
+            f"{len(vague)} of {len(records)} pictures of {dataset} have no single diagnosis ({first.picture_id} says "
+            f"{first.dx_original or 'nothing'!r}), and the figures are taken over single classes: choose another set "
+            "or part."
+        )
+
+
+def leaked(bundle: Bundle, records: list[Record], *, pairs: Links = links.NONE) -> Leak:
+    """What the records share with those that the bundle was trained or calibrated on.
+
+    pairs: pictures that are known to show one photograph.
+    """
+    known = membership.load(bundle.folder / membership.FILE)
+    scored = known.scored(records, pairs, sha256=_hashes(known, records))
+    (leak,) = guard.check({f"what {bundle.id} was fitted on": known.fitted(pairs), "the exam": scored}).leaks
+    return leak
+
+
+def _hashes(known: Membership, records: list[Record]) -> dict[str, str]:
+    """Nothing is read where the bundle does not know its pictures' bytes."""
+    found: dict[str, str] = {}
+    for record in records if known.fine else ():
+        try:
+            found[f"{record.dataset}:{record.picture_id}"] = hashlib.sha256(record.read()).hexdigest()
+        except UnreadableImage:
+            continue  # it will be counted as failed
+    return found
+
+
+def made_leaky(bundle: Bundle) -> bool:
+    """Whether the bundle's own parts shared kin, so that none of its figures can be trusted."""
+    path = bundle.folder / MANIFEST
+    made = json.loads(path.read_text(encoding="utf-8")).get("provenance", {}) if path.is_file() else {}
+    return bool(made.get("leaky")) or membership.load(bundle.folder / membership.FILE).leaky
 
 
 def evaluate(
@@ -57,6 +99,7 @@ def evaluate(
     part: str,
     modality: Modality | None = None,
     allow_leak: bool = False,
+    pairs: Links = links.NONE,
     with_patient: bool = True,
     threads: int | None = None,
     resamples: int = metrics.RESAMPLES,
@@ -64,16 +107,18 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a bundle on a data set.
 
+    pairs: pictures that are known to show one photograph, from `macule data audit`.
     threads: pictures judged at once; None is one a core.
     start: told how many pictures there are; returns what to call after each, for a progress bar.
-    Returns: the figures. `leaky`: True if a lesion was fitted on, None if the bundle does not say what it saw.
-    Raises: LeakingSplit if a lesion was fitted on, unless allow_leak.
+    Returns: the figures. `leaky`: True if a lesion, patient or photograph was fitted on or the bundle itself was made
+    from a leaking split; None if the bundle does not say what it saw. `leaks`: the counts, where there are any.
+    Raises: LeakingSplit if something was fitted on, unless allow_leak.
     """
     records = select(bundle, dataset, root, part=part, modality=modality)
-    seen = leaked(bundle, records)
-    if seen and not allow_leak:
+    leak = leaked(bundle, records, pairs=pairs)
+    if leak.leaking and not allow_leak:
         raise LeakingSplit(
-            f"bundle {bundle.id} was fitted on {len(seen)} of these lesions ({min(seen)}, ...): "
+            f"bundle {bundle.id} was fitted on {leak.lesions} of these lesions: {leak.sentence()}: "
             f"score --split test, or mark the figures LEAKY with --allow-leak."
         )
     tick = start(len(records))
@@ -84,7 +129,13 @@ def evaluate(
         "split": part,
         "modality": modality.value if modality else "any",
         "patient_data": with_patient,
-        "leaky": bool(seen) if (bundle.folder / membership.FILE).is_file() else None,
+        "leaky": _verdict(bundle, leak),
+        **({"leaks": leak.to_dict()} if leak.leaking else {}),
         **scoring.score(predictions, dataset, resamples=resamples),
     }
 
+
+def _verdict(bundle: Bundle, leak: Leak) -> bool | None:
+    if leak.leaking or made_leaky(bundle):
+        return True
+    return False if (bundle.folder / membership.FILE).is_file() else None

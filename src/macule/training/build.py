@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import hashlib
 import json
 import platform
 from collections.abc import Callable, Sequence
@@ -23,11 +24,12 @@ from macule.analysis.batch import cores
 from macule.analysis.gate import Gate
 from macule.analysis.network import Network, Output
 from macule.analysis.preprocess import Preprocessing
-from macule.data import membership
+from macule.data import guard, membership
 from macule.data.record import Record
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
-from macule.training import cache, export, fit, loop, prepare
+from macule.training import cache, export, fit, from_split, loop, prepare
+from macule.training.from_split import Chosen
 from macule.training.loop import TrainingSet
 from macule.training.model import LesionNet
 from macule.training.prepare import Parts
@@ -40,17 +42,21 @@ CHECKED_PICTURES = 32
 CODES = list(Diagnosis)
 
 
-def build(recipe: Recipe, root: Path, out: Path, work: Path, *, log: Callable[[str], None] = print) -> None:
+def build(recipe: Recipe, root: Path, out: Path, work: Path, *, chosen: Chosen | None = None,
+          log: Callable[[str], None] = print) -> None:
     """Train, export, fit and write the bundle to `out`. `work` keeps caches and checkpoints: run again to go on.
 
-    Raises: DatasetError, ExportMismatch, Diverged.
+    chosen: a split file to part the pictures by, in place of the recipe's own split.
+
+    Raises: LeakingSplit before any work is done; DatasetError, ExportMismatch, Diverged.
     """
     _limit_threads()
     _spec(recipe)  # an impossible setting is refused now, not after an hour of training
-    parts = prepare.read(recipe, root, work)
+    parts = from_split.read(recipe, root, chosen) if chosen else prepare.read(recipe, root, work)
+    log = _marking(log, parts)
     log(_summary(parts))
     pictures = cache.build(parts.train, work, side=CACHE_SIDE)
-    run = work / recipe.name
+    run = work / (f"{recipe.name}-{chosen.key}" if chosen else recipe.name)
     network = loop.train(recipe, TrainingSet(pictures, parts.train), run, mean=MEAN, std=STD, log=log)
     out.mkdir(parents=True, exist_ok=True)
     write_bundle(network, recipe, parts, out, log=log)
@@ -72,7 +78,7 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
     gate = fit.gate(seen, embeddings)
     write_gate(gate, out / "gate.npz")
     split = {"train": parts.train, "calibration": parts.calibration, "test": parts.test}
-    membership.write(out / membership.FILE, split)
+    membership.write(out / membership.FILE, split, sha256=_hashes(parts), leaky=parts.leaky)
     content = {
         "format": 1,
         "id": recipe.name,
@@ -82,7 +88,7 @@ def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *,
         "preprocessing": spec.to_dict(),
         "classes": [code.value for code in CODES],
         "calibration": {"temperature": temperature, "fitted_on": "calibration part", "n": len(targets)},
-        "thresholds": fit.thresholds(fit.softmax(logits / temperature), targets),
+        "thresholds": fit.thresholds(fit.softmax(logits / temperature), targets) | _warning(parts),
         "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
         "metrics": {},
         "provenance": _provenance(recipe, parts, gap),
@@ -134,7 +140,7 @@ def write_gate(gate: Gate, path: Path) -> None:
 
 
 def _inputs(records: Sequence[Record], spec: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    images = np.stack([preprocess.apply(image.decode(record.picture).rgb, spec) for record in records])
+    images = np.stack([preprocess.apply(image.decode(record.read()).rgb, spec) for record in records])
     return images, np.stack([patients.encode(record.patient) for record in records])
 
 
@@ -147,6 +153,23 @@ def _limit_threads() -> None:
     import cv2
 
     cv2.setNumThreads(1)  # the loader has its own thread; OpenCV's pool would fight torch's for the cores
+
+
+def _marking(log: Callable[[str], None], parts: Parts) -> Callable[[str], None]:
+    """Every line of a leaking run says that it is one."""
+    mark = guard.mark(parts.leaky)
+    return lambda text: log("\n".join(mark + line for line in text.splitlines()))
+
+
+def _warning(parts: Parts) -> dict[str, str]:
+    return {"fitted_on": f"{guard.MARK} calibration part"} if parts.leaky else {}
+
+
+def _hashes(parts: Parts) -> dict[str, str]:
+    """`dataset:id` -> SHA-256 of each picture's bytes; the manifest's, where there is one."""
+    records = [*parts.train, *parts.calibration, *parts.test]
+    return {name: parts.sha256.get(name) or hashlib.sha256(record.read()).hexdigest()
+            for record in records for name in [f"{record.dataset}:{record.picture_id}"]}
 
 
 def _summary(parts: Parts) -> str:
@@ -162,6 +185,8 @@ def _provenance(recipe: Recipe, parts: Parts, gap: float) -> dict[str, Any]:
         "lesions": {"train": prepare.lesions(parts.train), "calibration": prepare.lesions(parts.calibration),
                     "test": prepare.lesions(parts.test)},
         "left_out_for_exams": len(parts.left_out),
+        "leaky": parts.leaky,
+        **({"split": dict(parts.split)} if parts.split else {}),
         "torch_onnx_difference": gap,
         "versions": {"macule": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }

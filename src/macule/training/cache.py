@@ -37,7 +37,7 @@ def _write(records: Sequence[Record], path: Path, *, side: int, workers: int) ->
     pictures = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(records), side, side, 3))
 
     def put(index: int) -> None:
-        rgb = image.decode(records[index].picture).rgb
+        rgb = image.decode(records[index].read()).rgb
         pictures[index] = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA)
 
     with ThreadPoolExecutor(workers) as pool:

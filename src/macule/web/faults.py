@@ -50,6 +50,7 @@ STATUS: dict[type[errors.MaculeError], int] = {
     errors.BundleNotFound: 503,
     errors.BundleInvalid: 503,
     errors.MissingExtra: 501,
+    errors.DownloadFailed: 502,
     PictureMissing: 400,
     MalformedRequest: 400,
     UploadTooSlow: 408,

@@ -1,231 +1,120 @@
+"""What every source has in common; each family of sources has a test file of its own."""
+
 from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import miniature
 import pytest
 
-from macule.analysis.patient import Modality, Patient, Sex, Site
 from macule.data import sources
-from macule.errors import DatasetError
+from macule.data.sources import SOURCES, Reading
+from macule.errors import DatasetError, UsageError
 from macule.taxonomy import Diagnosis
+
+IDS = ["ham10000", "isic2016", "isic2017", "isic2018", "isic2019", "isic2020", "isic2024", "bcn20000", "milk10k",
+       "pad-ufes-20", "derm7pt", "ph2", "ddi", "fitzpatrick17k", "dermamnist", "folder", "csv"]
 
 
 @pytest.fixture
 def ham(tmp_path):
-    return miniature.ham10000(tmp_path / "HAM10000", [
-        miniature.ham_row("0000002", "0000003", "bkl", age="", sex="unknown", site="unknown"),
-        miniature.ham_row("0000001", "0000001", "nv", age="0.0", sex="female", site="lower extremity"),
-        miniature.ham_row("0000001", "0000002", "nv", age="85.0", sex="male", site="acral"),
-    ])
+    rows = [miniature.ham_row("1", "1", "nv"), miniature.ham_row("2", "2", "df")]
+    return miniature.ham10000(tmp_path / "HAM10000", rows)
 
 
-def rewrite(path, old, new):
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+def test_the_ids_and_their_order():
+    assert list(SOURCES) == IDS
 
 
-# HAM10000
+@pytest.mark.parametrize("dataset", IDS)
+def test_every_card_is_whole(dataset):
+    source = sources.find(dataset)
+    own = dataset in ("folder", "csv")
+    assert source.id == dataset and source.title and source.how and source.folder
+    assert own or (source.licence and source.home.startswith("https://") and source.pictures and source.citation)
+    assert source.classes and set(source.classes) <= set(Diagnosis) and len(set(source.classes)) == len(source.classes)
+    assert set(source.parts) <= {"train", "val", "test"}
 
 
-def test_ham10000(ham):
-    first, second, third = sources.load("ham10000", ham)
-    assert [r.picture_id for r in (first, second, third)] == ["ISIC_0000001", "ISIC_0000002", "ISIC_0000003"]
-    assert first.group == second.group == "ham10000:HAM_0000001" != third.group
-    assert first.diagnosis is Diagnosis.NV and third.labels == {Diagnosis.BKL}
-    assert first.patient == Patient(0.0, Sex.FEMALE, Site.LOWER_EXTREMITY, Modality.DERMOSCOPIC)
-    assert second.patient == Patient(85.0, Sex.MALE, None, Modality.DERMOSCOPIC)
-    assert third.patient == Patient(None, None, None, Modality.DERMOSCOPIC)
-    assert all(r.picture.is_file() and r.dataset == "ham10000" for r in (first, second, third))
-    assert {r.picture.parent.name for r in (first, third)} == {"HAM10000_images_part_1", "HAM10000_images_part_2"}
-
-
-def test_a_byte_order_mark_does_not_hide_a_column(ham):
-    path = ham / "HAM10000_metadata.csv"
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(sources.load("ham10000", ham)) == 3
-
-
-def test_a_missing_table(ham):
-    (ham / "HAM10000_metadata.csv").unlink()
-    with pytest.raises(DatasetError, match=r"HAM10000_metadata\.csv is missing"):
-        sources.load("ham10000", ham)
-
-
-def test_a_missing_column(ham):
-    rewrite(ham / "HAM10000_metadata.csv", ",dx,", ",diagnosis,")
-    with pytest.raises(DatasetError, match=r"lacks the column\(s\) dx; it has .*'diagnosis'"):
-        sources.load("ham10000", ham)
-
-
-def test_an_empty_table(ham):
-    (ham / "HAM10000_metadata.csv").write_text("", encoding="utf-8")
-    with pytest.raises(DatasetError, match="lacks the column"):
-        sources.load("ham10000", ham)
-
-
-def test_a_missing_picture(ham):
-    (ham / "HAM10000_images_part_2" / "ISIC_0000001.jpg").unlink()
-    with pytest.raises(DatasetError, match="ISIC_0000001 is listed in the table but its picture is not under"):
-        sources.load("ham10000", ham)
-
-
-def test_no_picture_folder(ham):
-    for place in (1, 2):
-        (ham / f"HAM10000_images_part_{place}").rename(ham / f"pictures{place}")
-    with pytest.raises(DatasetError, match="holds no picture folder"):
-        sources.load("ham10000", ham)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (",nv,", ",mole,", "ISIC_000000[12] has the label 'mole', which is in no vocabulary"),
-        (",85.0,", ",850,", "ISIC_0000002: age is 850.0; a number from 0 to 120"),
-        (",85.0,", ",old,", "ISIC_0000002: age is 'old'"),
-        (",female,", ",diverse,", "ISIC_0000001: sex is 'diverse'"),
-        (",lower extremity,", ",tail,", "ISIC_0000001: site is 'tail'"),
-        ("vidir_modern", "vidir,modern", "row 2 has more cells than the table has columns"),
-    ],
-)
-def test_a_cell_that_is_in_no_vocabulary(ham, old, new, message):
-    rewrite(ham / "HAM10000_metadata.csv", old, new)
-    with pytest.raises(DatasetError, match=message):
-        sources.load("ham10000", ham)
-
-
-# ISIC 2018
-
-
-@pytest.mark.parametrize(("subset", "part"), [("Validation", "val"), ("Test", "test")])
-def test_isic2018_as_officially_shipped(tmp_path, subset, part):
-    root = miniature.isic2018(tmp_path, subset, {"ISIC_0034525": "MEL", "ISIC_0034524": "AKIEC"})
-    first, second = sources.load("isic2018", root, part=part)
-    assert (first.picture_id, first.diagnosis, second.diagnosis) == ("ISIC_0034524", Diagnosis.AKIEC, Diagnosis.MEL)
-    assert first.group == "isic2018:ISIC_0034524"
-    assert first.patient == Patient(modality=Modality.DERMOSCOPIC)
-
-
-def test_isic2018_with_metadata(tmp_path):
-    about = [("ISIC_1", "IL_7", 60, "female", "anterior torso"), ("ISIC_2", "IL_7", "", "", "palms/soles"),
-             ("ISIC_3", "", 0, "male", "head/neck")]
-    root = miniature.isic2018(tmp_path, "Validation", dict.fromkeys(("ISIC_1", "ISIC_2", "ISIC_3"), "NV"), about=about)
-    first, second, third = sources.load("isic2018", root, part="val")
-    assert first.group == second.group == "isic2018:IL_7"
-    assert third.group == "isic2018:ISIC_3"
-    assert first.patient == Patient(60.0, Sex.FEMALE, Site.TRUNK, Modality.DERMOSCOPIC)
-    assert second.patient == Patient(modality=Modality.DERMOSCOPIC)
-    assert third.patient == Patient(0.0, Sex.MALE, Site.HEAD_NECK, Modality.DERMOSCOPIC)
-
-
-def test_isic2018_all_takes_the_parts_that_are_there(tmp_path):
-    root = miniature.isic2018(tmp_path, "Validation", {"ISIC_2": "NV"})
-    assert len(sources.load("isic2018", root)) == 1
-    miniature.isic2018(root, "Test", {"ISIC_1": "DF"})
-    assert [r.picture_id for r in sources.load("isic2018", root)] == ["ISIC_2", "ISIC_1"]
-
-
-@pytest.mark.parametrize(("values", "count"), [((1.0, 1.0), 2), ((0.0, 0.0), 0)])
-def test_not_exactly_one_class_marked(tmp_path, values, count):
-    root = miniature.isic2018(tmp_path, "Test", {"ISIC_1": "NV"})
-    truth = root / "ISIC2018_Task3_Test_GroundTruth" / "ISIC2018_Task3_Test_GroundTruth.csv"
-    miniature.table(truth, ("image", "MEL", "NV"), [("ISIC_1", *values)])
-    with pytest.raises(DatasetError, match=f"ISIC_1 has {count} classes marked; exactly one"):
-        sources.load("isic2018", root, part="test")
-
-
-def test_a_mark_that_is_no_number(tmp_path):
-    root = miniature.isic2018(tmp_path, "Test", {"ISIC_1": "NV"})
-    truth = root / "ISIC2018_Task3_Test_GroundTruth" / "ISIC2018_Task3_Test_GroundTruth.csv"
-    miniature.table(truth, ("image", "MEL", "NV"), [("ISIC_1", "yes", "no")])
-    with pytest.raises(DatasetError, match="ISIC_1 has 'yes' where a class is marked by 0 or 1"):
-        sources.load("isic2018", root, part="test")
-
-
-# ISIC 2017
-
-
-@pytest.mark.parametrize(("subset", "part"), [("Training", "train"), ("Validation", "val"), ("Test_v2", "test")])
-def test_isic2017_as_officially_shipped(tmp_path, subset, part):
-    marks = {"ISIC_3": (0.0, 0.0), "ISIC_1": (1.0, 0.0), "ISIC_2": (0.0, 1.0)}
-    records = sources.load("isic2017", miniature.isic2017(tmp_path, subset, marks), part=part)
-    assert [r.diagnosis for r in records] == [Diagnosis.MEL, Diagnosis.BKL, Diagnosis.NV]
-    assert [r.group for r in records] == ["isic2017:ISIC_1", "isic2017:ISIC_2", "isic2017:ISIC_3"]
-    assert records[0].patient == Patient(sex=Sex.FEMALE, modality=Modality.DERMOSCOPIC)
-
-
-def test_isic2017_groups_by_lesion_then_by_duplicate(tmp_path):
-    extra = {"ISIC_1": ("BCN_1", "palms/soles", "d1"), "ISIC_2": ("", "lower extremity", "d1")}
-    marks = dict.fromkeys(("ISIC_1", "ISIC_2", "ISIC_3"), (0.0, 0.0))
-    records = sources.load("isic2017", miniature.isic2017(tmp_path, "Test_v2", marks, extra=extra), part="test")
-    assert [r.group for r in records] == ["isic2017:BCN_1", "isic2017:d1", "isic2017:ISIC_3"]
-    assert [r.patient.site for r in records] == [None, Site.LOWER_EXTREMITY, None]
-
-
-def test_isic2017_both_classes_marked(tmp_path):
-    root = miniature.isic2017(tmp_path, "Test_v2", {"ISIC_1": (1.0, 1.0)})
-    with pytest.raises(DatasetError, match="ISIC_1 is marked both melanoma and seborrhoeic keratosis"):
-        sources.load("isic2017", root, part="test")
-
-
-# MILK10k
-
-
-def test_milk10k(tmp_path):
-    root = miniature.milk10k(tmp_path, {"IL_2": "SCCKA", "IL_1": "BEN_OTH"})
-    records = sources.load("milk10k", root)
-    assert [r.picture_id for r in records] == sorted(r.picture_id for r in records)
-    assert {(r.group, r.diagnosis) for r in records} == {("milk10k:IL_2", Diagnosis.SCCKA),
-                                                        ("milk10k:IL_1", Diagnosis.BEN_OTH)}
-    kinds = {r.group: set() for r in records}
-    for record in records:
-        kinds[record.group].add(record.patient.modality)
-        assert record.picture.is_file() and record.picture.parent.name == record.group.split(":")[1]
-        assert record.patient.site is Site.HEAD_NECK and record.patient.age == 70
-    assert all(kind == {Modality.CLINICAL, Modality.DERMOSCOPIC} for kind in kinds.values())
-
-
-def test_milk10k_without_a_picture(tmp_path):
-    root = miniature.milk10k(tmp_path, {"IL_1": "MEL"})
-    next(root.glob("MILK10k_Training_Input/IL_1/*.jpg")).unlink()
-    with pytest.raises(DatasetError, match=r"IL_1.*is listed in the table but is not there"):
-        sources.load("milk10k", root)
-
-
-def test_milk10k_leaves_out_lesions_without_a_label(tmp_path):
-    root = miniature.milk10k(tmp_path, {"IL_1": "MEL", "IL_2": "NV"})
-    truth = root / "MILK10k_Training_GroundTruth.csv"
-    truth.write_text("".join(truth.read_text().splitlines(keepends=True)[:2]))
-    assert {r.group for r in sources.load("milk10k", root)} == {"milk10k:IL_1"}
-
-
-# Any
+def test_the_documentation_tells_of_every_set():
+    text = (Path(__file__).resolve().parents[3] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
+    assert [name for name in rows if name in IDS] == IDS
+    for source in SOURCES.values():
+        assert source.pictures is None or f"{source.pictures:,}" in rows[source.id]
+        if source.licence.startswith("CC") and source.id != "isic2024":  # each of its crops has a licence of its own
+            assert source.licence in rows[source.id]
 
 
 def test_an_unknown_data_set(tmp_path):
-    with pytest.raises(DatasetError, match=r"no data set 'ham'; known: ham10000, isic2017, isic2018, milk10k"):
+    with pytest.raises(DatasetError, match=r"no data set 'ham'; known: ham10000, isic2016, .*, csv"):
         sources.load("ham", tmp_path)
 
 
-@pytest.mark.parametrize("dataset", sources.READERS)
+@pytest.mark.parametrize("dataset", IDS)
 def test_a_root_that_is_not_there(tmp_path, dataset):
-    with pytest.raises(DatasetError, match="is not a folder"):
+    with pytest.raises(DatasetError, match="nowhere is not a folder: give the folder"):
         sources.load(dataset, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("dataset", sources.READERS)
+@pytest.mark.parametrize("dataset", IDS)
 def test_an_empty_root(tmp_path, dataset):
-    with pytest.raises(DatasetError, match="unzip"):
+    with pytest.raises(DatasetError, match=r"unzip|correct the folder"):
         sources.load(dataset, tmp_path)
 
 
-@pytest.mark.parametrize(("dataset", "part"), [("isic2018", "train"), ("isic2017", "Test_v2")])
+@pytest.mark.parametrize(("dataset", "part"), [("ham10000", "train"), ("isic2017", "Test_v2"), ("isic2020", "test")])
 def test_a_part_that_the_publisher_does_not_have(tmp_path, dataset, part):
     with pytest.raises(DatasetError, match=f"{dataset} has no part '{part}'; it has: .*all"):
         sources.load(dataset, tmp_path, part=part)
 
 
+def test_an_option_that_a_source_does_not_have(ham):
+    with pytest.raises(UsageError, match="ham10000 has no option 'task'; it has: none"):
+        list(sources.read(Reading("ham10000", ham, options={"task": "1"})))
+    with pytest.raises(UsageError, match="isic2018 has no option 'size'; it has: task"):
+        list(sources.read(Reading("isic2018", ham, options={"size": "28"})))
+
+
 def test_a_lumped_label_has_no_single_diagnosis(ham):
     record = sources.load("ham10000", ham)[0]
-    lumped = type(record)(**{**vars(record), "labels": frozenset({Diagnosis.NV, Diagnosis.BKL})})
     with pytest.raises(ValueError, match="too many values"):
-        _ = lumped.diagnosis
+        _ = replace(record, labels=frozenset({Diagnosis.NV, Diagnosis.BKL})).diagnosis
+
+
+def test_a_record_takes_the_licence_of_its_source_unless_its_row_has_one(ham, tmp_path):
+    assert {record.licence for record in sources.load("ham10000", ham)} == {"CC BY-NC 4.0"}
+    sorted_pictures = tmp_path / "sorted"
+    miniature.flat(sorted_pictures / "benign" / "a.jpg")
+    assert sources.load("folder", sorted_pictures)[0].licence is None
+
+
+def test_a_record_reads_its_picture(ham):
+    record = sources.load("ham10000", ham)[0]
+    assert record.read() == record.picture.read_bytes()
+
+
+def test_tables_alone(ham):
+    for folder in ham.glob("HAM10000_images_part_*"):
+        folder.rename(folder.with_name("elsewhere" + folder.name[-1]))
+    with pytest.raises(DatasetError, match=r"row 2: the picture ISIC_1 is listed but is absent, as is every other"):
+        list(sources.read(Reading("ham10000", ham)))
+    first, _ = sources.read(Reading("ham10000", ham, tables_allowed=True))
+    assert first.picture is None and first.picture_id == "ISIC_1"
+    with pytest.raises(DatasetError, match="ham10000 ISIC_1 has no picture here"):
+        first.read()
+
+
+def test_tables_alone_is_not_for_a_set_with_some_pictures(ham):
+    next(ham.glob("HAM10000_images_part_2/*")).unlink()
+    with pytest.raises(DatasetError, match=r"row 3: the picture ISIC_2 is listed but is not under"):
+        list(sources.read(Reading("ham10000", ham, tables_allowed=True)))
+
+
+def test_importing_the_readers_loads_nothing_heavy():
+    script = "import sys, macule.data.sources; print({'h5py', 'pyarrow', 'torch', 'openpyxl'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

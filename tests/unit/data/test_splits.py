@@ -3,14 +3,18 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macule.analysis.patient import Patient
 from macule.data.record import Record
-from macule.data.splits import components, split
+from macule.data.splits import components, connect, split
 from macule.taxonomy import Diagnosis
+
+columns = st.integers(1, 25).flatmap(lambda rows: st.tuples(st.just(rows), st.lists(
+    st.lists(st.integers(-1, 6), min_size=rows, max_size=rows), max_size=4)))
 
 SHARES = {"train": 0.7, "calibration": 0.1, "test": 0.2}
 NAMES = [f"g{number:02}" for number in range(24)]
@@ -114,3 +118,33 @@ def test_rare_diagnoses_are_not_always_trained_on():
     assert 60 <= homes["calibration"] <= 140
     assert 120 <= homes["test"] <= 240
     assert homes["train"] >= 640
+
+
+# Rows as arrays
+
+
+@settings(deadline=None)
+@given(columns)
+def test_rows_that_share_a_value_are_connected(drawn):
+    rows, values = drawn
+    found = connect([np.array(column, np.int64) for column in values], rows)
+    links = [(f"{one:02}", f"{other:02}") for column in values for one in range(rows) for other in range(one)
+             if column[one] == column[other] >= 0]
+    expected = components([f"{row:02}" for row in range(rows)], links)
+    assert [f"{root:02}" for root in found] == [expected[f"{row:02}"] for row in range(rows)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_long_chain_takes_few_rounds(turned):
+    """Row n shares one value with row n - 1 and another with row n + 1."""
+    rows = np.arange(200_000)
+    one, other = rows // 2, (rows + 1) // 2
+    if turned:
+        shuffled = np.random.default_rng(0).permutation(rows)
+        one, other = one[shuffled], other[shuffled]
+    assert (connect([one, other], len(rows)) == 0).all()
+
+
+def test_no_rows_and_nothing_known():
+    assert connect([], 0).tolist() == [] and connect([np.array([], np.int64)], 0).tolist() == []
+    assert connect([np.full(3, -1)], 3).tolist() == [0, 1, 2]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from scripted_analyzer import FakeAnalyzer
 
@@ -16,10 +14,13 @@ def fake() -> FakeAnalyzer:
 
 
 @pytest.fixture
-def make_record():
+def make_record(tmp_path):
+    """Records whose picture is its own name, which the scripted analyzer answers by."""
     def make(stem: str, *, group: str | None = None) -> Record:
         label = Diagnosis(stem.split("-", maxsplit=1)[0])
         about = Patient(age=0.0, modality=Modality.DERMOSCOPIC)
-        return Record(Path(f"{stem}.jpg"), "ham10000", stem, frozenset({label}), group or f"ham10000:{stem}", about)
+        picture = tmp_path / f"{stem}.jpg"
+        picture.write_bytes(stem.encode())
+        return Record(picture, "ham10000", stem, frozenset({label}), group or f"ham10000:{stem}", about)
 
     return make

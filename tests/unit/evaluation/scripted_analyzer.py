@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from macule.analysis.patient import Patient
@@ -28,16 +26,17 @@ def result(code: Diagnosis | None, probability: float = 0.8, risk: Risk = Risk.L
 
 
 class FakeAnalyzer:
-    """Answers by the picture's stem: `nv-mel-3` is a naevus taken for a melanoma, `nv-refused-1`, `nv-broken-1`."""
+    """Answers by the picture's bytes: `nv-mel-3` is a naevus taken for a melanoma, `nv-refused-1`, `nv-broken-1`."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Patient]] = []
 
-    def analyze(self, source: Path, *, patient: Patient) -> Result:
-        self.asked.append((source.stem, patient))
-        answer = source.stem.split("-")[1]
+    def analyze(self, source: bytes, *, patient: Patient) -> Result:
+        name = source.decode()
+        self.asked.append((name, patient))
+        answer = name.split("-")[1]
         if answer == "broken":
-            raise UnreadableImage(f"{source.name} is damaged: send it again.")
+            raise UnreadableImage(f"{name} is damaged: send it again.")
         if answer == "refused":
             return result(None)
         code = Diagnosis(answer)

@@ -18,7 +18,7 @@ from macule.taxonomy import Diagnosis
 @pytest.fixture
 def root(tmp_path):
     rows = [miniature.ham_row(f"000000{n}", f"000000{n}", dx) for n, dx in enumerate(("nv", "mel", "nv", "bcc"))]
-    return miniature.ham10000(tmp_path / "HAM10000", rows)
+    return miniature.ham10000(tmp_path / "HAM10000", rows, paint=_sign)
 
 
 @pytest.fixture
@@ -29,6 +29,12 @@ def bundle(tiny_bundle, tmp_path):
     parts = {"train": [_lesion("0000000")], "calibration": [_lesion("0000001")], "test": [_lesion("0000002")]}
     membership.write(folder / membership.FILE, parts)
     return dataclasses.replace(tiny_bundle, folder=folder)
+
+
+def _sign(path):
+    """A picture that is its own name, which the scripted analyzer answers by."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(path.stem.encode())
 
 
 def _lesion(name):
@@ -43,8 +49,8 @@ def evaluate(monkeypatch, root, bundle):
             super().__init__()
 
         def analyze(self, source, *, patient):
-            answer = "refused" if source.stem.endswith("3") else "nv"
-            return super().analyze(Path(f"any-{answer}.jpg"), patient=patient)
+            answer = b"refused" if source.endswith(b"3") else b"nv"
+            return super().analyze(b"any-" + answer, patient=patient)
 
     monkeypatch.setattr(service, "Analyzer", Naevus)
 
@@ -98,6 +104,13 @@ def test_the_publishers_parts_come_first(evaluate, tmp_path):
     root = miniature.isic2018(tmp_path / "ISIC2018", "Test", {"ISIC_1": "NV", "ISIC_2": "MEL"})
     report = evaluate(dataset="isic2018", root=root, part="test")
     assert (report["pictures"], report["leaky"]) == (2, False)
+
+
+def test_a_set_that_only_says_benign_or_malignant_cannot_be_scored_by_class(evaluate, tmp_path):
+    for name in ("benign/a.jpg", "malignant/b.jpg"):
+        miniature.flat(tmp_path / "sorted" / name)
+    with pytest.raises(DatasetError, match=r"2 of 2 pictures of folder have no single diagnosis \(benign/a says 'beni"):
+        evaluate(dataset="folder", root=tmp_path / "sorted", part="all")
 
 
 def test_progress(evaluate):

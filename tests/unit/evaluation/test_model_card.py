@@ -49,7 +49,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def folder(tmp_path, data):
     folder = write_bundle(tmp_path / "tiny", provenance=PROVENANCE, thresholds=THRESHOLDS)
-    ham, milk = (sources.load(name, data / sources.FOLDERS[name]) for name in ("ham10000", "milk10k"))
+    ham, milk = (sources.load(name, data / sources.find(name).folder) for name in ("ham10000", "milk10k"))
     first, second = (next(r for r in ham if r.group == f"ham10000:HAM_{n}") for n in range(2))
     locked = [r for r in ham if r.group not in {first.group, second.group}]
     parts = {"train": [first], "calibration": [second], "test": locked + milk}

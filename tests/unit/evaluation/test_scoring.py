@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from macule.analysis.patient import Patient
-from macule.data import sources
 from macule.errors import BundleInvalid
 from macule.evaluation import scoring
 from macule.taxonomy import Diagnosis
@@ -115,10 +114,10 @@ def test_what_is_left_sums_to_one_again(predict):
     assert report["calibration_error"]["value"] == pytest.approx(2 * wrong, abs=1e-4)
 
 
-def test_every_data_set_has_its_vocabulary():
-    assert set(scoring.VOCABULARY) == set(sources.READERS)
-    assert len(scoring.VOCABULARY["ham10000"]) == len(scoring.VOCABULARY["isic2018"]) == 7
-    assert scoring.VOCABULARY["milk10k"] == tuple(Diagnosis)
+def test_the_classes_are_those_of_the_data_set(predict):
+    predictions = predict("nv-nv-1", "mel-mel-1")
+    assert len(scoring.score(predictions, "ham10000", resamples=10)["classes"]) == 7
+    assert set(scoring.score(predictions, "milk10k", resamples=10)["classes"]) == {code.value for code in Diagnosis}
 
 
 def test_a_broken_bundle_ends_the_exam(make_record):

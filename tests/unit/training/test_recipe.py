@@ -18,7 +18,7 @@ def test_every_shipped_recipe_can_be_run(name):
     recipe = recipes.load(name)
     assert recipe.name == name
     assert recipe.backbone in {"lite0", "lite1", "lite2"}
-    assert set(recipe.datasets) <= set(sources.READERS)
+    assert set(recipe.datasets) <= set(sources.SOURCES)
     assert recipe.views in VIEW_COUNTS
     assert recipe.samples == sum(stage.samples for stage in recipe.stages)
     assert all(stage.samples >= recipe.batch and stage.size % 16 == 0 for stage in recipe.stages)

@@ -16,8 +16,10 @@ CLASSES = tuple(code for codes in PROJECTIONS["ham7"].values() for code in codes
 
 def read(reading: Reading) -> Iterator[Record]:
     root = reading.root
-    rows = reading.table(root / "HAM10000_metadata.csv",
-                         {"lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"})
+    # Dataverse ships the table under three names: as uploaded, in its own tabular form, and as CSV.
+    path = reading.first("HAM10000_metadata.csv", "HAM10000_metadata.tab", "HAM10000_metadata")
+    rows = reading.table(path, {"lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"},
+                         delimiter="\t" if path.suffix == ".tab" else ",")
     pictures = reading.gallery(sorted(root.glob("HAM10000_images_part_*")))
     masks = reading.masks([root / "HAM10000_segmentations_lesion_tschandl"], "_segmentation")
     for row in rows:
@@ -50,7 +52,7 @@ HAM10000 = Source(
     classes=CLASSES,
     licence="CC BY-NC 4.0",
     home="https://doi.org/10.7910/DVN/DBW86T",
-    how="Harvard Dataverse, DVN/DBW86T; or the ISIC archive, collection 212",
+    how="a table and three zip files from Harvard Dataverse",
     folder="HAM10000",
     citation="Tschandl, Rosendahl & Kittler, Sci. Data 5:180161 (2018)",
     lesions=True,

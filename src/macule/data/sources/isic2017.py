@@ -1,4 +1,4 @@
-"""ISIC 2017 challenge, part 3: Codella et al., arXiv:1710.05006. Part 1's lesion masks are read where they are there."""
+"""ISIC 2017 challenge, part 3: Codella et al., arXiv:1710.05006. Part 1's lesion masks are read too, if there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def read(reading: Reading) -> Iterator[Record]:
 
 def _read_part(reading: Reading, part: str, subset: str) -> Iterator[Record]:
     stem = f"ISIC-2017_{subset}"
-    rows = reading.table(reading.root / f"{stem}_Part3_GroundTruth.csv", {"image_id", "melanoma", "seborrheic_keratosis"})
-    about = reading.lookup(reading.root / f"{stem}_Data_metadata.csv", "image_id", {"age_approximate", "sex"})
+    rows = reading.table(reading.root / f"{stem}_Part3_GroundTruth.csv",
+                         {"image_id", "melanoma", "seborrheic_keratosis"})
+    # The publisher's zip file holds the table among the pictures.
+    path = reading.first(f"{stem}_Data_metadata.csv", f"{stem}_Data/{stem}_Data_metadata.csv")
+    about = reading.lookup(path, "image_id", {"age_approximate", "sex"})
     pictures = reading.gallery([reading.root / f"{stem}_Data"])
     masks = reading.masks([reading.root / f"{stem}_Part1_GroundTruth"], "_segmentation")
     for row in rows:
@@ -63,7 +66,7 @@ ISIC2017 = Source(
     classes=(Diagnosis.BKL, Diagnosis.MEL, Diagnosis.NV),
     licence="CC0 1.0",
     home="https://challenge.isic-archive.com/data/#2017",
-    how="seven zip files from the challenge's data page, unzipped side by side",
+    how="files of part 3, and part 1's masks, from the data page",
     folder="ISIC2017",
     citation="Codella et al., arXiv:1710.05006 (2017)",
     parts=PARTS,

@@ -14,6 +14,7 @@ from macule.taxonomy import Diagnosis
 
 COLUMNS = tuple(code.name for code in Diagnosis)
 
+
 def read(reading: Reading) -> Iterator[Record]:
     """A lesion without a label (the challenge's test pictures) is left out."""
     root = reading.root
@@ -44,22 +45,24 @@ def read(reading: Reading) -> Iterator[Record]:
                 skin_tone=cells.tone(row.get("skin_tone_class"), ToneScale.MILK),
                 confirmation=cells.confirmation(more.get("diagnosis_confirm_type")),
                 centre=cells.known(row.get("attribution")),
+                licence=cells.licence(row.get("copyright_license")),
             )
 
 
 def _modality(row: Row) -> Modality:
-    return cells.choice(row, "image_type", {"clinical: close-up": Modality.CLINICAL, "dermoscopic": Modality.DERMOSCOPIC})
+    return cells.choice(row, "image_type",
+                        {"clinical: close-up": Modality.CLINICAL, "dermoscopic": Modality.DERMOSCOPIC})
 
 
 MILK10K = Source(
     id="milk10k",
-    title="MILK10k: lesions seen both by dermoscope and by camera, 11 classes",
+    title="MILK10k: each lesion by dermoscope and by camera",
     read=read,
     pictures=10_480,
     classes=tuple(Diagnosis),
     licence="CC BY-NC 4.0",
     home="https://challenge.isic-archive.com/data/#milk10k",
-    how="the challenge's data page, or the ISIC archive (collection MILK10k)",
+    how="a zip file and three tables from the data page",
     folder="MILK10k",
     citation="MILK study team, MILK10k, ISIC archive (2025)",
     lesions=True,

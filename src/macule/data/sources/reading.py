@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
-import io
-import os
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, ClassVar
 
 from macule.data import pictures
-from macule.errors import DatasetError, MaculeError
+from macule.data.sources import tables
+from macule.data.sources.gallery import Gallery
+from macule.data.sources.tables import Row
+from macule.errors import DatasetError, InputError
+
+__all__ = ["DERIVED", "Gallery", "Reading", "Reject", "Row"]
 
 #: Endings of names that are outlines and the like, not pictures of lesions.
 DERIVED = ("_superpixels", "_segmentation", "_lesion", "_mask")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table. file: its name. number: as a spreadsheet counts, the header being row 1."""
-
-    file: str
-    number: int
-    cells: dict[str, str]
-    EMPTY: ClassVar[Row]
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells[column]
-
-    def get(self, column: str) -> str:
-        """The cell without blanks around it; empty where the table has no such column."""
-        return self.cells.get(column, "").strip()
-
-    @property
-    def where(self) -> str:
-        return f"{self.file} row {self.number}"
-
-
-#: Stands for a row that an optional table does not have.
-Row.EMPTY = Row("", 0, {})
 
 
 @dataclass(frozen=True)
@@ -65,7 +40,7 @@ class Reading:
     part: train, val, test or all, of those that the publisher made.
     keep_going: whether a bad row is set aside in `rejects`; else it ends the reading.
     tables_allowed: whether records without a picture are made where not one picture of the set is here.
-    options: what only one reader understands (the column mapping of a CSV).
+    options: what only one reader understands (the column mapping of a CSV, the task of ISIC 2018).
     """
 
     dataset: str
@@ -76,22 +51,33 @@ class Reading:
     options: dict[str, str] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     galleries: list[Gallery] = field(default_factory=list)
-    _seen: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _seen: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    _row: Row = Row.EMPTY
 
     @contextmanager
     def record(self, row: Row, picture_id: str) -> Iterator[None]:
-        """Where a row becomes a record: an error in here names the row and loses only it. An id may come once.
+        """Where a row becomes a record: an error in here names the row and loses only it.
 
         Raises: DatasetError unless keep_going.
         """
+        self._claim(picture_id)
+        self._row = row
         with self.at(row, picture_id):
-            if not picture_id:
-                raise DatasetError("the picture's id is empty.")
-            if picture_id in self._seen:
-                file, number = self._seen[picture_id]
-                raise DatasetError(f"the picture {picture_id} already stands in {file} row {number}: keep one row.")
-            self._seen[picture_id] = (row.file, row.number)
             yield
+
+    def admit(self, picture_id: str) -> bool:
+        """Whether the record that a row has just become is the first of its id; a second one is refused.
+
+        Raises: DatasetError unless keep_going.
+        """
+        if picture_id not in self._seen:
+            self._seen[picture_id] = (self._row.file, self._row.number)
+            return True
+        file, number = self._seen[picture_id]
+        where = file if number is None else f"{file} row {number}"
+        self.refuse(self._row.file, self._row.number, picture_id,
+                    f"the picture {picture_id} already stands in {where}: keep one row.")
+        return False
 
     @contextmanager
     def at(self, row: Row, picture_id: str = "") -> Iterator[None]:
@@ -101,46 +87,70 @@ class Reading:
         """
         try:
             yield
-        except MaculeError as error:
+        except InputError as error:
             self.refuse(row.file, row.number, picture_id, str(error), error)
 
     def refuse(self, file: str, row: int | None, picture_id: str, reason: str, cause: Exception | None = None) -> None:
         """Raises: DatasetError unless keep_going."""
         where = f"{file} row {row}" if row is not None else file
-        sentence = f"{where}: {reason}"
         if not self.keep_going:
-            raise DatasetError(sentence) from cause
+            raise DatasetError(f"{where}: {reason}") from cause
         self.rejects.append(Reject(self.dataset, file, row, picture_id, reason))
 
-    def table(self, path: Path, needed: set[str]) -> Iterator[Row]:
+    def table(self, path: Path, needed: set[str], *, header: Sequence[str] = (), delimiter: str = ",") -> Iterator[Row]:
         """The rows of a CSV, plain or gzipped (`path` or `path`.gz). A torn or undecodable row is refused.
+
+        header: the columns of a table whose publisher gave it none.
 
         Raises: DatasetError if the table is absent or lacks a column.
         """
         path = self.there(path)
-        with _binary(path) as stream:
-            text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-            reader = csv.DictReader(text, restval=None)
-            _check_header(path, _header(path, reader), needed)
-            for number, cells in enumerate(_rows(path, reader), 2):
-                row = Row(path.name, number, {k: v or "" for k, v in cells.items() if isinstance(v, str | None) and k})
-                with self.at(row):
-                    _check_cells(cells, path)
-                    yield row
+        with tables.open_text(path) as text:
+            # Strict, or one stray quotation mark swallows the rest of the file into a cell.
+            reader = csv.reader(text, delimiter=delimiter, strict=True)
+            names = header or tables.header(path, reader)
+            columns = tables.places(path, names, needed)
+            for number, values in self._numbered(path, reader, 1 if header else 2):
+                if reason := tables.problem(names, values, path):
+                    for value in values:
+                        self._claim(value)
+                    self.refuse(path.name, number, "", reason)
+                elif any(values):
+                    yield Row(path.name, number, values, columns)
 
-    def lookup(self, path: Path, key: str, needed: set[str], *, required: bool = False) -> dict[str, Row]:
+    def _numbered(self, path: Path, reader: Iterator[list[str]], number: int) -> Iterator[tuple[int, list[str]]]:
+        while True:
+            try:
+                values = next(reader, None)
+            except csv.Error as error:
+                self.refuse(path.name, number, "", f"the row is damaged ({error}): get the file again.", error)
+                values = []
+            except tables.DAMAGE as error:
+                self.refuse(path.name, number, "", f"the file breaks off here ({error}): get it again.", error)
+                return
+            if values is None:
+                return
+            if values:  # a blank line is counted, and is no row
+                yield number, values
+            number += 1
+
+    def lookup(self, path: Path, key: str, needed: set[str], *, required: bool = False,
+               keep: Sequence[str] = ()) -> dict[str, Row]:
         """A table's rows by their key column; empty if the table is not there and not required.
+
+        keep: the columns to hold in memory, of a table with hundreds of thousands of rows; empty for all.
 
         Raises: DatasetError also if a key comes twice, unless keep_going.
         """
-        if not required and _either(path) is None:
+        if not required and tables.either(path) is None:
             return {}
         found: dict[str, Row] = {}
+        slim = tables.Slim(keep) if keep else None
         for row in self.table(path, {key, *needed}):
             with self.at(row, row.get(key)):
                 if first := found.get(row.get(key)):
                     raise DatasetError(f"{key} {row.get(key)!r} already stands in row {first.number}: keep one row.")
-                found[row.get(key)] = row
+                found[row.get(key)] = slim(row) if slim else row
         return found
 
     def subsets(self, parts: Mapping[str, str], table: str) -> list[tuple[str, str]]:
@@ -152,38 +162,56 @@ class Reading:
         """
         if self.part != "all":
             return [(self.part, parts[self.part])]
-        found = [(ours, theirs) for ours, theirs in parts.items() if _either(self.root / table.format(theirs))]
+        found = [(ours, theirs) for ours, theirs in parts.items() if tables.either(self.root / table.format(theirs))]
         if not found:
             expected = self.root / table.format(next(iter(parts.values())))
             raise DatasetError(f"{expected} is missing, and so is every other part of {self.dataset}: "
                                f"unzip it there unchanged, or correct the folder ({self.root}).")
         return found
 
+    def first(self, *names: str) -> Path:
+        """The first of these tables below the root that is there. Raises: DatasetError naming the first if none is."""
+        return next((found for name in names if (found := tables.either(self.root / name))), self.root / names[0])
+
+    def home(self, marker: str, *folders: str) -> Path:
+        """The root, or that folder in it which the publisher's archive wraps everything in.
+
+        marker: what shows the right one, a path below it.
+        """
+        homes = [self.root, *(self.root / name for name in folders)]
+        return next((home for home in homes if (home / marker).exists()), self.root)
+
     def there(self, path: Path) -> Path:
         """`path`, or the same with .gz if that is what is there.
 
         Raises: DatasetError
         """
-        if found := _either(path):
+        if found := tables.either(path):
             return found
-        raise DatasetError(
-            f"{path} is missing: unzip {self.dataset} there unchanged, or correct the folder ({self.root})."
-        )
+        names = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, names, 1, 0.8)
+        hint = f" (renamed to {near[0]}?)" if near else ""
+        raise DatasetError(f"{path} is missing{hint}: unzip {self.dataset} there unchanged, "
+                           f"or correct the folder ({self.root}).")
 
     def gallery(self, folders: Iterable[Path], *, skip: tuple[str, ...] = DERIVED) -> Gallery:
         """The pictures directly in these folders, by their name without ending.
 
         skip: endings of names that are no pictures of lesions (masks, superpixels).
         """
-        gallery = Gallery(self)
+        gallery = self.empty_gallery()
         for folder in folders:
             gallery.add(folder, skip)
-        self.galleries.append(gallery)
         return gallery
 
     def nested_gallery(self, folder: Path) -> Gallery:
         """The pictures one folder deeper: one folder a lesion or patient."""
-        return self.gallery(sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else [])
+        return self.gallery(sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else [folder])
+
+    def empty_gallery(self) -> Gallery:
+        gallery = Gallery(self)
+        self.galleries.append(gallery)
+        return gallery
 
     def masks(self, folders: Iterable[Path], ending: str) -> dict[str, Path]:
         """Lesion outlines by the id of their picture: the name before `ending`."""
@@ -197,95 +225,6 @@ class Reading:
                 self.refuse(path.parent.name + "/" + path.name, None, name,
                             "this picture is in no row of the tables: remove it, or get the tables again.")
 
-
-class Gallery:
-    """Pictures of one folder layout; remembers which were asked for."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
-        self._paths: dict[str, Path] = {}
-        self._asked: set[str] = set()
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def add(self, folder: Path, skip: tuple[str, ...]) -> None:
-        if not folder.is_dir():
-            return
-        for name in sorted(os.listdir(folder)):
-            stem, suffix = os.path.splitext(name)  # noqa: PTH122 (400,000 Path objects take seconds)
-            if suffix.lower() not in pictures.SUFFIXES or stem.lower().endswith(skip) or name.startswith("."):
-                continue
-            if stem in self._paths:
-                self._reading.refuse(f"{folder.name}/{name}", None, stem,
-                                     f"the same picture id also stands at {self._paths[stem]}: keep one.")
-            else:
-                self._paths[stem] = folder / name
-
-    def find(self, name: str) -> Path | None:
-        """The picture of an id; None if no picture of the whole set is here and tables alone are allowed.
-
-        Raises: DatasetError if it is listed but absent.
-        """
-        if name in self._paths:
-            self._asked.add(name)
-            return self._paths[name]
-        if not self._paths and self._reading.tables_allowed:
-            return None
-        raise DatasetError(f"the picture {name} is listed but is not under {self._reading.root}: "
-                           "get the data set's pictures again, whole.")
-
-    def claim(self, name: str) -> None:
-        """This picture belongs to a row that is not wanted now (another part)."""
-        self._asked.add(name)
-
-    def unlisted(self) -> Iterator[tuple[str, Path]]:
-        return ((name, path) for name, path in self._paths.items() if name not in self._asked)
-
-
-def _either(path: Path) -> Path | None:
-    """`path`, or the same with .gz, whichever is there."""
-    return next((each for each in (path, path.with_name(path.name + ".gz")) if each.is_file()), None)
-
-
-def _binary(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def _rows(path: Path, reader: csv.DictReader[str]) -> Iterator[dict[str, str | None]]:
-    try:
-        yield from reader  # type: ignore[misc]
-    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DatasetError(f"{path} breaks off or is damaged ({error}): get the file again.") from error
-
-
-def _header(path: Path, reader: csv.DictReader[str]) -> list[str]:
-    try:
-        return list(reader.fieldnames or ())
-    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DatasetError(f"{path} is damaged ({error}): get the file again.") from error
-
-
-def _check_header(path: Path, names: list[str], needed: set[str]) -> None:
-    absent = sorted(needed - set(names))
-    if not absent:
-        return
-    if any("\x00" in name for name in names):
-        raise DatasetError(f"{path} is not UTF-8 (it looks like UTF-16): save it as UTF-8 CSV.")
-    likely = [f"{name} (renamed to {close[0]}?)" if (close := difflib.get_close_matches(name, names, 1, 0.5)) else name
-              for name in absent]
-    raise DatasetError(f"{path} row 1 lacks the column(s) {', '.join(likely)}; it has {', '.join(names) or 'none'}.")
-
-
-def _check_cells(cells: dict[str, str | None], path: Path) -> None:
-    if None in cells:
-        raise DatasetError("the row has more cells than the header: get the file again.")
-    if missing := [name for name, value in cells.items() if value is None]:
-        raise DatasetError(f"the row ends before the column {missing[0]}: get the file again.")
-    for name, value in cells.items():
-        try:
-            (value or "").encode()
-        except UnicodeEncodeError as error:
-            byte = ord((value or "")[error.start]) & 0xFF
-            raise DatasetError(f"column {name} holds the byte 0x{byte:02x}, which is not UTF-8: "
-                               f"save {path.name} as UTF-8.") from None
+    def _claim(self, name: str) -> None:
+        for gallery in self.galleries:
+            gallery.claim(name)

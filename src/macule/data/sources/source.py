@@ -18,11 +18,11 @@ Read = Callable[[Reading], Iterator[Record]]
 class Source:
     """id: what the command line calls it. folder: its usual name under a common data root.
 
-    pictures: how many the publisher ships; None for a folder or CSV of one's own. classes: what its labels can be,
-    finest first: the classes that a score on it is taken over.
-    lesions, patients: whether ids of them are published. tone: the scale of its skin tones.
-    parts: our word for an official part -> the publisher's, empty if the publisher does not part it.
-    how: how to get it, one line for a person.
+    pictures: how many the publisher ships; None for a folder or CSV of one's own. classes: what its labels can be, in
+    the order of the publisher's vocabulary: the classes that a score on it is taken over.
+    licence: empty if it is not ours to say. lesions, patients: whether ids of them are published.
+    tone: the scale of its skin tones. parts: our word for an official part -> the publisher's, empty if the publisher
+    does not part it. how: how to get it, one line for a person. options: name -> meaning of each of `Reading.options`.
     """
 
     id: str
@@ -39,3 +39,4 @@ class Source:
     patients: bool = False
     tone: ToneScale | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
