@@ -12,10 +12,16 @@ import argparse
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 import tempfile
+import time
+from itertools import pairwise
 from pathlib import Path
+
+from macule.data import duplicates, sources
+from macule.data.engine import Local
 
 SIZES = (5_000, 10_000, 20_000)
 SETS = ("ham10000", "milk10k", "isic2017", "isic2018")
@@ -23,12 +29,6 @@ SETS = ("ham10000", "milk10k", "isic2017", "isic2018")
 
 def measure(data: Path, size: int, threads: int) -> dict[str, float]:
     """Seconds of each step, peak memory in MB, candidates and pairs."""
-    import resource
-    import time
-
-    from macule.data import duplicates, sources
-    from macule.data.engine import Local
-
     records = [r for name in SETS for r in sources.load(name, data / sources.find(name).folder)]
     pictures = [r.picture for r in records]
     count = min(size, len(pictures))
@@ -42,7 +42,7 @@ def measure(data: Path, size: int, threads: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as work:
         found = duplicates.search(pictures, Path(work), engine=Local(threads), threads=threads, progress=progress)
     steps.append(("end", time.perf_counter()))
-    seconds = {title: after - before for (title, before), (_, after) in zip(steps, steps[1:], strict=False)}
+    seconds = {title: after - before for (title, before), (_, after) in pairwise(steps)}
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"pictures": count, **seconds, "seconds": sum(seconds.values()), "MB": memory,
             "candidates": found.candidates, "pairs": len(found.pairs)}
@@ -65,7 +65,7 @@ def main() -> None:
         print(json.dumps({name: round(value, 1) for name, value in rows[-1].items()}), flush=True)
     for step in ("reading pictures", "looking for candidates", "comparing candidates", "seconds"):
         grown = [math.log(after[step] / before[step]) / math.log(after["pictures"] / before["pictures"])
-                 for before, after in zip(rows, rows[1:], strict=False)]
+                 for before, after in pairwise(rows)]
         print(f"{step}: grows as n^" + ", n^".join(f"{power:.2f}" for power in grown))
 
 

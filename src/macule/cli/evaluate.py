@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from macule.cli import options
 from macule.cli.exit import SOME_FAILED
+from macule.cli.progress import bars
 
 if TYPE_CHECKING:
     from macule.evaluation.card import Change
@@ -34,19 +33,22 @@ def evaluate(
     allow_leak: AllowLeak = False,
     links: Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one photograph, two ids.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster (RAY_ADDRESS) or this machine.")] = "local",
     threads: options.Threads = None,
 ) -> None:
     """Score a bundle on labelled pictures, through the same path as serving, with 95 % intervals over lesions."""
     from macule.analysis import bundle as bundles
     from macule.analysis.patient import Patient
+    from macule.data import engine as engines
     from macule.data import links as pairs
     from macule.evaluation import service
 
-    with _progress() as start:
+    with bars() as start:
         report = service.evaluate(
             bundle=bundles.load(bundle), dataset=dataset, root=root, part=split,
             modality=Patient.parse(modality=modality).modality, with_patient=not no_patient, allow_leak=allow_leak,
-            pairs=pairs.read(links), threads=threads, start=lambda count: start(dataset, count),
+            pairs=pairs.read(links), engine=None if engine == "local" else engines.make(engine, workers=threads),
+            threads=threads, start=lambda count: start(dataset, count),
         )
     _print(report)
     if json_file:
@@ -70,7 +72,7 @@ def card(
 
     folder = bundles.load(bundle).folder
     committed = bundles.load(against) if against else None
-    with _progress() as start:
+    with bars() as start:
         reports = cards.measure(bundle, data, allow_leak=allow_leak, threads=threads, start=start)
     cards.write(folder, reports)
     for report in reports:
@@ -93,18 +95,6 @@ def _print_changes(changes: list[Change], tolerance: float, *, leaky: bool) -> b
         table.add_row(change.exam, change.figure, f"{marked}{change.found:.3f}", f"{change.expected:.3f}", verdict)
     Console().print(table)
     return all(change.within for change in changes)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int], Callable[[], None]]]:
-    """A bar a data set, on stderr and only in a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not Console(stderr=True).is_terminal) as bars:
-        def start(title: str, count: int) -> Callable[[], None]:
-            task = bars.add_task(title, total=count)
-            return lambda: bars.advance(task)
-
-        yield start
 
 
 def _print(report: dict[str, Any]) -> None:

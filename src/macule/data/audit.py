@@ -14,7 +14,7 @@ from macule.data.duplicates import Pair
 from macule.data.duplicates.pairs import Progress
 from macule.data.engine import Engine
 from macule.data.guard import LeakReport
-from macule.data.kinship import Kind
+from macule.data.kinship import Kin, Kind
 from macule.data.manifest import Manifest
 from macule.data.manifest.row import Row
 
@@ -24,21 +24,17 @@ COLUMNS = ("first_dataset", "first_picture", "first_group", "second_dataset", "s
 
 @dataclass(frozen=True)
 class Twins:
-    """Two rows that show one photograph or lesion."""
+    """Two rows that show one photograph or lesion. known: whether the publishers' ids say so already."""
 
     first: Row
     second: Row
     found: Pair
+    known: bool = False
 
     @property
     def sets(self) -> tuple[str, str]:
         one, other = sorted((self.first.dataset, self.second.dataset))
         return one, other
-
-    @property
-    def known(self) -> bool:
-        """Whether the tables say so already."""
-        return self.first.group == self.second.group
 
     def cells(self) -> tuple[object, ...]:
         """In the order of COLUMNS."""
@@ -143,11 +139,13 @@ def audit(*, manifest: Manifest, work: Path, engine: Engine, threads: int | None
     equal = {(pair.first, pair.second) for pair in same}
     pairs = sorted([*same, *(pair for pair in found.pairs if (pair.first, pair.second) not in equal)],
                    key=lambda pair: (pair.first, pair.second))
+    lesion = _kin(here).components({Kind.LESION, Kind.LINK})
     return Audit(
         manifest=manifest.hash,
         pictures=Counter(row.dataset for row in here),
         candidates=found.candidates,
-        twins=[Twins(here[pair.first], here[pair.second], pair) for pair in pairs],
+        twins=[Twins(here[pair.first], here[pair.second], pair, bool(lesion[pair.first] == lesion[pair.second]))
+               for pair in pairs],
         shared=shared(rows),
         unreadable={f"{here[place].dataset}:{here[place].picture_id}": why for place, why in found.unreadable.items()},
     )
@@ -156,8 +154,7 @@ def audit(*, manifest: Manifest, work: Path, engine: Engine, threads: int | None
 def shared(rows: Sequence[Row]) -> dict[tuple[str, str], dict[Kind, int]]:
     """Pictures of one set that stand in another by their archive id, bytes, lesion or patient."""
     sets = sorted({row.dataset for row in rows})
-    kin = kinship.of([kinship.About(row.dataset, row.picture_id, row.group or "", row.lesion_id, row.patient_id,
-                                    row.sha256) for row in rows])
+    kin = _kin(rows)
     found: dict[tuple[str, str], dict[Kind, int]] = {}
     for kind in (Kind.PICTURE, Kind.LESION, Kind.PATIENT):
         members: dict[int, set[str]] = {}
@@ -169,6 +166,11 @@ def shared(rows: Sequence[Row]) -> dict[tuple[str, str], dict[Kind, int]]:
                 counts = found.setdefault((row.dataset, other), {})
                 counts[kind] = counts.get(kind, 0) + 1
     return {sets: found[sets] for sets in sorted(found)} if len(sets) > 1 else {}
+
+
+def _kin(rows: Sequence[Row]) -> Kin:
+    return kinship.of(kinship.About(row.dataset, row.picture_id, row.group or "", row.lesion_id, row.patient_id,
+                                    row.sha256) for row in rows)
 
 
 def write_pairs(path: Path, twins: Sequence[Twins]) -> None:

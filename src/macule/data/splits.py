@@ -1,7 +1,7 @@
 """Lesion-disjoint splits over several data sets at once.
 
-Lesions that stand in two sets under different ids (see macule.data.duplicates) are merged first, so a split can never part
-them; a component that touches an outside exam is kept out of training altogether.
+Lesions that stand in two sets under different ids (see macule.data.duplicates) are merged first, so a split can never
+part them; a component that touches an outside exam is kept out of training altogether.
 """
 
 from __future__ import annotations

@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.batch import cores, in_order
 from macule.analysis.bundle import Bundle
 from macule.analysis.calibrate import SUSPICIOUS
-from macule.analysis.pipeline import Analyzer
+from macule.analysis.pipeline import Analyzer, shared_analyzer
 from macule.analysis.result import Assessment, Result
 from macule.data import sources
+from macule.data.engine import Engine, Local
 from macule.data.record import Record
+from macule.errors import EnvironmentFault, MaculeError
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
@@ -40,23 +42,43 @@ class Predictions:
         return np.array([CODES.index(record.diagnosis) for record in self.records], dtype=np.int64)
 
 
-def predict(analyzer: Analyzer, records: Sequence[Record], *, with_patient: bool = True, workers: int | None = None,
+@dataclass(frozen=True)
+class _Judge:
+    """Gives None for a picture that cannot be read: the others are judged all the same.
+
+    analyzer: or the folder of a bundle, which every process of a cluster loads once.
+    """
+
+    analyzer: Analyzer | Path
+    with_patient: bool
+
+    def __call__(self, record: Record) -> Result | None:
+        analyzer = shared_analyzer(self.analyzer) if isinstance(self.analyzer, Path) else self.analyzer
+        try:
+            return analyzer.analyze(record.read(), patient=record.patient if self.with_patient else None)
+        except EnvironmentFault:
+            raise
+        except MaculeError:
+            return None
+
+
+def predict(analyzer: Analyzer | Path, records: Sequence[Record], *, with_patient: bool = True,
+            engine: Engine | None = None, workers: int | None = None,
             tick: Callable[[], None] = lambda: None) -> Predictions:
     """Answers to labelled pictures, through the path that serves a clinic.
 
+    analyzer: for an engine of several machines, the bundle's folder.
     with_patient: whether age, sex, site and modality are given; else the picture stands alone.
-    workers: threads, one picture each; None is one a core.
+    workers: threads of this machine, one picture each, where no engine is given; None is one a core.
     """
-    def judge(record: Record) -> Result:
-        return analyzer.analyze(record.read(), patient=record.patient if with_patient else None)
-
     answered: list[tuple[Record, Assessment]] = []
     tally: Counter[str] = Counter()
-    for record, outcome in in_order(judge, records, workers=workers or cores()):
-        if isinstance(outcome, Result) and outcome.assessment is not None:
+    outcomes = (engine or Local(workers)).map(_Judge(analyzer, with_patient), records)
+    for record, outcome in zip(records, outcomes, strict=True):
+        if outcome is not None and outcome.assessment is not None:
             answered.append((record, outcome.assessment))
         else:
-            tally["refused" if isinstance(outcome, Result) else "failed"] += 1
+            tally["failed" if outcome is None else "refused"] += 1
         tick()
     return Predictions(
         records=[record for record, _ in answered],

@@ -12,6 +12,7 @@ from macule.analysis.bundle import MANIFEST, Bundle
 from macule.analysis.patient import Modality
 from macule.analysis.pipeline import Analyzer
 from macule.data import guard, links, membership, sources
+from macule.data.engine import Engine
 from macule.data.guard import Leak
 from macule.data.links import Links
 from macule.data.membership import Membership
@@ -101,6 +102,7 @@ def evaluate(
     allow_leak: bool = False,
     pairs: Links = links.NONE,
     with_patient: bool = True,
+    engine: Engine | None = None,
     threads: int | None = None,
     resamples: int = metrics.RESAMPLES,
     start: Callable[[int], Callable[[], None]] = lambda _: lambda: None,
@@ -108,7 +110,7 @@ def evaluate(
     """Score a bundle on a data set.
 
     pairs: pictures that are known to show one photograph, from `macule data audit`.
-    threads: pictures judged at once; None is one a core.
+    engine: where pictures are judged; None is this machine, with `threads` at once (None is one a core).
     start: told how many pictures there are; returns what to call after each, for a progress bar.
     Returns: the figures. `leaky`: True if a lesion, patient or photograph was fitted on or the bundle itself was made
     from a leaking split; None if the bundle does not say what it saw. `leaks`: the counts, where there are any.
@@ -122,7 +124,10 @@ def evaluate(
             f"score --split test, or mark the figures LEAKY with --allow-leak."
         )
     tick = start(len(records))
-    predictions = scoring.predict(Analyzer(bundle), records, with_patient=with_patient, workers=threads, tick=tick)
+    # A cluster's processes load the bundle themselves: a network at work cannot be sent.
+    analyzer = bundle.folder if engine else Analyzer(bundle)
+    predictions = scoring.predict(analyzer, records, with_patient=with_patient, engine=engine, workers=threads,
+                                  tick=tick)
     return {
         "bundle": scoring.describe(bundle),
         "dataset": dataset,

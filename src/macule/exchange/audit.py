@@ -160,7 +160,7 @@ def _source(row: Row, root: Path | None) -> str | None:
 def inverse(how: Agreement) -> Agreement:
     """The same agreement, read from the second picture to the first. Of features it is kept that so many agree."""
     turn = how.rotation if how.mirrored else -how.rotation  # a mirror turns the other way round
-    return Agreement(how.inliers, how.correlation, how.spread, turn, 1 / how.scale, how.mirrored)
+    return Agreement(how.inliers, how.correlation, turn, 1 / how.scale, how.mirrored)
 
 
 def words(how: Agreement) -> str:

@@ -5,7 +5,6 @@ Thumbnails lie in the page; the pictures stay where they are.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +14,9 @@ from macule import __version__
 from macule.analysis.result import DISCLAIMER
 from macule.data.clean import KINDS, Finding, Kind, Looked
 from macule.data.review import COLUMNS, SEPARATOR, Review
+from macule.exchange import page
 
-PAGE, TABLE = "index.html", "review.csv"
+TABLE = "review.csv"
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,10 @@ def write(folder: Path, review: Review, *, name: str, digest: str, now: datetime
 
     Raises: OSError
     """
-    # Jinja takes 60 ms to import, which only those who want a page should pay.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("macule.exchange", "templates")
-    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = pages.get_template("review.html").render(
-        sheets=list(_sheets(review)), looked=review.looked, flagged=len(review.flags), name=name, digest=digest,
-        table=TABLE, columns=COLUMNS, now=now, version=__version__, disclaimer=DISCLAIMER,
+    page.write(
+        folder, "review.html", sheets=list(_sheets(review)), looked=review.looked, flagged=len(review.flags), name=name,
+        digest=digest, table=TABLE, columns=COLUMNS, now=now, version=__version__, disclaimer=DISCLAIMER,
     )
-    temporary = folder / f".{PAGE}"
-    temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
-    temporary.replace(folder / PAGE)
 
 
 def _sheets(review: Review) -> Iterator[Sheet]:
@@ -84,7 +76,6 @@ def _sheets(review: Review) -> Iterator[Sheet]:
 
 def _frame(number: int, each: Looked, check: str) -> Frame:
     row, here = each.row, next(finding for finding in each.findings if finding.check == check)
-    source = f"data:image/jpeg;base64,{base64.b64encode(each.thumbnail).decode()}" if each.thumbnail else None
     return Frame(
         number=number,
         dataset=row.dataset,
@@ -93,7 +84,7 @@ def _frame(number: int, each: Looked, check: str) -> Frame:
         label=row.dx or row.dx_original or "class not known",
         reason=SEPARATOR.join(finding.reason for finding in each.findings),
         others=", ".join(KINDS[finding.check].words for finding in each.findings if finding is not here),
-        source=source,
+        source=page.data_uri(each.thumbnail) if each.thumbnail else None,
         gauge=_gauge(here),
     )
 

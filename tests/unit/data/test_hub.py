@@ -252,7 +252,7 @@ class FakeHub:
         if not given.private and not folder.exists():
             self.public.add(given.repo_id)
 
-    def _repo_info(self, given, folder):
+    def _repo_info(self, given, _folder):
         return types.SimpleNamespace(private=given.repo_id not in self.public)
 
     def _upload_folder(self, given, folder):
@@ -263,7 +263,7 @@ class FakeHub:
     def _create_tag(self, given, folder):
         (folder / "tag").write_text(given.tag)
 
-    def _snapshot_download(self, given, folder):
+    def _snapshot_download(self, _given, folder):
         if not folder.is_dir():
             raise ConnectionError("404 Client Error")
         return str(folder)

@@ -95,7 +95,7 @@ def test_an_unknown_or_lumped_class_stays_so(tmp_path, labels):
     record = full(tmp_path, labels=labels, malignant=None)
     made = manifest.write(tmp_path / "x.parquet", [record], roots={"ddi": tmp_path})
     (row,) = made.each()
-    assert row.dx is None and row.labels == sorted(labels) and next(made.records()) == record
+    assert row.dx is None and row.labels == tuple(sorted(labels)) and next(made.records()) == record
 
 
 def test_tables_alone_have_no_hash_and_no_picture(tmp_path):

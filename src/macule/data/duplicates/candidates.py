@@ -22,13 +22,13 @@ from macule.data.duplicates.store import Store
 from macule.errors import MissingExtra
 
 #: Features of each picture that are indexed and asked for, strongest first.
-STRONGEST = 160
-NEIGHBOURS = 12
+STRONGEST = 128
+NEIGHBOURS = 10
 #: Cells of the index that each question looks into.
 PROBES = 4
 #: A candidate's least sum of votes, and how many candidates a picture may have in each of the two orientations.
-LEAST_VOTES = 0.3
-KEEP = 12
+LEAST_VOTES = 0.35
+KEEP = 10
 #: Below this, every feature is compared with every other: an index needs thousands to learn its cells from.
 EXACT_BELOW = 60_000
 _TRAINING = 150_000

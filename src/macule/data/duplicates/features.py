@@ -44,7 +44,7 @@ def grey(picture: Path) -> NDArray[np.uint8]:
     Returns: uint8, shape (H, W).
     Raises: UnreadableImage
     """
-    rgb = image.decode(pictures.read(picture)).rgb
+    rgb = image.decode(pictures.read(picture), short_side=SHORT_SIDE).rgb
     scale = SHORT_SIDE / min(rgb.shape[:2])
     small = cv2.resize(rgb, None, fx=scale, fy=scale,
                        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,9 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Store:
-    """Features by position. unreadable: positions of pictures that could not be read, and why."""
+    """Features by position, mapped from disk. unreadable: positions of pictures that could not be read, and why."""
 
-    chunks: tuple[Path, ...]
+    chunks: tuple[_Chunk, ...]
     count: int
     unreadable: dict[int, str]
 
@@ -33,23 +33,26 @@ class Store:
         return self.count
 
     def __getitem__(self, position: int) -> Features:
-        chunk = _open(self.chunks[position // CHUNK])
-        start, end = chunk.offsets[position % CHUNK:position % CHUNK + 2]
-        return Features(np.asarray(chunk.points[start:end]), np.asarray(chunk.descriptors[start:end]))
+        chunk, place = self.chunks[position // CHUNK], position % CHUNK
+        start, end = chunk.offsets[place:place + 2]
+        return Features(np.array(chunk.points[start:end]), np.array(chunk.descriptors[start:end]))
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    offsets: NDArray[np.int64]
+    """offsets: where each picture's rows begin, and the last one's end. failed: place -> reason."""
+
+    offsets: list[int]
     points: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
+    failed: dict[int, str]
 
 
 def build(pictures: Sequence[Path], folder: Path, *, engine: Engine, tick: Callable[[], None]) -> Store:
     """Read every picture that is not in `folder` yet. About 50 kB a picture."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = [pictures[start:start + CHUNK] for start in range(0, len(pictures), CHUNK)]
-    paths = [folder / f"{_key(part)}.npz" for part in parts]
+    paths = [folder / f"{_key(part)}.json" for part in parts]
     missing = [(part, path) for part, path in zip(parts, paths, strict=True) if not path.exists()]
     for part, path in zip(parts, paths, strict=True):
         if path.exists():
@@ -58,7 +61,9 @@ def build(pictures: Sequence[Path], folder: Path, *, engine: Engine, tick: Calla
     answers = engine.map(_extract, (picture for part, _ in missing for picture in part))
     for part, path in missing:
         _write(path, [_ticked(answers, tick) for _ in part])
-    return Store(tuple(paths), len(pictures), dict(_failures(paths)))
+    chunks = tuple(map(_open, paths))
+    failed = {number * CHUNK + place: why for number, chunk in enumerate(chunks) for place, why in chunk.failed.items()}
+    return Store(chunks, len(pictures), failed)
 
 
 def _ticked(answers: Iterator[Features | str], tick: Callable[[], None]) -> Features | str:
@@ -95,25 +100,27 @@ def _stamp(picture: Path) -> str:
 
 def _write(path: Path, answers: list[Features | str]) -> None:
     found = [features.NOTHING if isinstance(answer, str) else answer for answer in answers]
-    failed = [(place, answer) for place, answer in enumerate(answers) if isinstance(answer, str)]
-    partial = path.with_suffix(".partial.npz")
-    with partial.open("wb") as stream:
-        np.savez(stream, offsets=np.cumsum([0, *(len(each.points) for each in found)]),
-                 points=np.concatenate([each.points for each in found]),
-                 descriptors=np.concatenate([each.descriptors for each in found]),
-                 failed=np.array([place for place, _ in failed], np.int64),
-                 reasons=np.array([reason for _, reason in failed], np.str_))
-    partial.rename(path)  # a power cut leaves a .partial, never half a chunk
+    np.save(_points(path), np.concatenate([each.points for each in found]))
+    np.save(_descriptors(path), np.concatenate([each.descriptors for each in found]))
+    about = {
+        "offsets": np.cumsum([0, *(len(each.points) for each in found)]).tolist(),
+        "failed": {place: answer for place, answer in enumerate(answers) if isinstance(answer, str)},
+    }
+    # The last of the three: a power cut before this leaves a chunk that is read again.
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(about), encoding="utf-8")
+    partial.rename(path)
 
 
-def _failures(paths: Sequence[Path]) -> Iterator[tuple[int, str]]:
-    for number, path in enumerate(paths):
-        with np.load(path) as chunk:
-            for place, reason in zip(chunk["failed"], chunk["reasons"], strict=True):
-                yield number * CHUNK + int(place), str(reason)
+def _points(path: Path) -> Path:
+    return path.with_suffix(".points.npy")
 
 
-@functools.lru_cache(maxsize=32)  # about 13 MB each
+def _descriptors(path: Path) -> Path:
+    return path.with_suffix(".descriptors.npy")
+
+
 def _open(path: Path) -> _Chunk:
-    with np.load(path) as chunk:
-        return _Chunk(chunk["offsets"], chunk["points"], chunk["descriptors"])
+    about = json.loads(path.read_text(encoding="utf-8"))
+    return _Chunk(about["offsets"], np.load(_points(path), mmap_mode="r"), np.load(_descriptors(path), mmap_mode="r"),
+                  {int(place): reason for place, reason in about["failed"].items()})

@@ -45,11 +45,11 @@ class Manifest:
         return pq.read_table(self.path, columns=None if columns is None else list(columns))
 
     def each(self) -> Iterator[Row]:
-        """The rows, one by one."""
+        """The rows, one by one. Their words are plain strings, equal to the vocabularies' members."""
         for batch in self.batches():
             for values in batch.to_pylist():
                 # The file was checked as a whole: checking once more would take ten times as long.
-                yield Row.model_construct(**values)
+                yield Row.model_construct(**{**values, "labels": tuple(values["labels"])})
 
     def records(self, *, roots: Mapping[str, Path] | None = None) -> Iterator[Record]:
         """The rows as records. roots: where the data sets lie now, if not where they lay.
