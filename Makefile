@@ -8,7 +8,7 @@ DEV := .venv-dev
 # Idle worker threads that spin would starve their neighbours on a small machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo serve test test-all lint model card benchmark clean
+.PHONY: help demo serve test test-all lint model card audit benchmark clean
 
 help:
 	@echo "make demo [PICTURES=path]  analyse pictures and write demo-report/index.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make test                  lint, types and tests (make test-all: the long ones too)"
 	@echo "make model [DATA=path]     train, calibrate and score the bundle anew, beside the embedded one"
 	@echo "make card  [DATA=path]     score the embedded bundle again and rewrite its card"
+	@echo "make audit [DATA=path]     search the data sets for one lesion under two ids -> work/audit/index.html"
 	@echo "make benchmark             time everything side by side"
 
 $(BASE)/.made: pyproject.toml
@@ -53,6 +54,9 @@ model: $(DEV)/.made
 
 card: $(DEV)/.made
 	$(DEV)/bin/macule card --data $(DATA) --bundle $(BUNDLE)
+
+audit: $(DEV)/.made
+	$(DEV)/bin/macule data audit --root $(DATA) --out work/audit
 
 benchmark: $(DEV)/.made
 	$(DEV)/bin/python benchmarks/run.py

@@ -46,5 +46,5 @@ def library() -> Any:
     try:
         import datasets
     except ModuleNotFoundError as error:
-        raise MissingExtra("datasets is not installed: pip install 'macule[data]'.") from error
+        raise MissingExtra("datasets is not installed: pip install 'macule[hub]'.") from error
     return datasets

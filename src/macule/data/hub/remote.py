@@ -80,7 +80,7 @@ def _hub(what: str) -> Iterator[Any]:
     try:
         from huggingface_hub import HfApi
     except ModuleNotFoundError as error:
-        raise MissingExtra("huggingface_hub is not installed: pip install 'macule[data]'.") from error
+        raise MissingExtra("huggingface_hub is not installed: pip install 'macule[hub]'.") from error
     try:
         yield HfApi()
     except (MaculeError, TypeError, AttributeError):
