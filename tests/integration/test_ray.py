@@ -51,7 +51,8 @@ def test_answers_come_in_order(ray):
 
 def test_the_same_scores_as_without(default_bundle, pictures, ray):
     readable = [path for path in pictures if path.stem != "broken"]
-    records = [Record(path, "ham10000", path.stem, frozenset({Diagnosis.NV}), path.stem, Patient()) for path in pictures]
+    nv = frozenset({Diagnosis.NV})
+    records = [Record(path, "ham10000", path.stem, nv, path.stem, Patient()) for path in pictures]
     here = scoring.predict(Analyzer(default_bundle), records)
     there = scoring.predict(default_bundle.folder, records, engine=ray)
     assert np.array_equal(here.shares, there.shares) and here.records == there.records

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")]
+DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Leave out the pictures that leak, and count them.")]
+Links = Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one lesion under two ids.")]
 
 
 def evaluate(
@@ -31,7 +33,8 @@ def evaluate(
     modality: Annotated[str | None, typer.Option(help="Only dermoscopic or only clinical pictures.")] = None,
     no_patient: Annotated[bool, typer.Option("--no-patient", help="Hide age, sex, site and modality.")] = False,
     allow_leak: AllowLeak = False,
-    links: Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one photograph, two ids.")] = None,
+    drop_leaks: DropLeaks = False,
+    links: Links = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster (RAY_ADDRESS) or this machine.")] = "local",
     threads: options.Threads = None,
@@ -43,12 +46,13 @@ def evaluate(
     from macule.data import links as pairs
     from macule.evaluation import service
 
+    runner = None if engine == "local" else engines.make(engine, workers=threads)
     with bars() as start:
         report = service.evaluate(
             bundle=bundles.load(bundle), dataset=dataset, root=root, part=split,
             modality=Patient.parse(modality=modality).modality, with_patient=not no_patient, allow_leak=allow_leak,
-            pairs=pairs.read(links), engine=None if engine == "local" else engines.make(engine, workers=threads),
-            threads=threads, start=lambda count: start(dataset, count),
+            drop_leaks=drop_leaks, pairs=pairs.read(links), engine=runner, threads=threads,
+            start=lambda count: start(dataset, count),
         )
     _print(report)
     if json_file:
@@ -61,11 +65,13 @@ def card(
     bundle: Annotated[str, typer.Option(help="Name or folder of the bundle to write the card into.")],
     against: Annotated[str | None, typer.Option(help="A bundle whose card the figures are compared with.")] = None,
     allow_leak: AllowLeak = False,
+    links: Links = None,
     threads: options.Threads = None,
 ) -> None:
     """Sit every exam and write the figures into the bundle's bundle.json and card.md.
 
-    Compared with another bundle, the status is 1 if a headline figure lies outside the tolerance.
+    With --links, exam pictures whose lesion was fitted on under another id are left out and counted. Compared with
+    another bundle, the status is 1 if a headline figure lies outside the tolerance.
     """
     from macule.analysis import bundle as bundles
     from macule.evaluation import card as cards
@@ -73,7 +79,7 @@ def card(
     folder = bundles.load(bundle).folder
     committed = bundles.load(against) if against else None
     with bars() as start:
-        reports = cards.measure(bundle, data, allow_leak=allow_leak, threads=threads, start=start)
+        reports = cards.measure(bundle, data, allow_leak=allow_leak, links=links, threads=threads, start=start)
     cards.write(folder, reports)
     for report in reports:
         _print(report)
@@ -103,6 +109,8 @@ def _print(report: dict[str, Any]) -> None:
     title = report.get("title", f"{report['dataset']} {report['split']}")
     marked = guard.mark(report["leaky"])
     counts = f"{report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused"
+    if report.get("dropped_leaks"):
+        counts += f", {report['dropped_leaks']} left out because they leak"
     if report["failed"]:
         counts += f", {report['failed']} unreadable"
     table = Table(title=f"{marked}{title}: {counts}")

@@ -13,6 +13,7 @@ from macule.analysis.bundle import Bundle
 from macule.analysis.patient import Modality
 from macule.analysis.result import DISCLAIMER
 from macule.data import guard, sources
+from macule.data.links import read as read_links
 from macule.evaluation import service
 from macule.taxonomy import Diagnosis
 
@@ -27,10 +28,12 @@ class Exam:
     modality: Modality | None = None
     with_patient: bool = True
 
-    def command(self, name: str, *, allow_leak: bool = False) -> str:
+    def command(self, name: str, *, allow_leak: bool = False, links: Path | None = None) -> str:
         options = f" --modality {self.modality}" if self.modality else ""
         options += "" if self.with_patient else " --no-patient"
         options += " --allow-leak" if allow_leak else ""
+        # A folder of somebody's machine has no place in a card.
+        options += f" --links {links.name if links.is_absolute() else links.as_posix()} --drop-leaks" if links else ""
         root = f"DATA/{sources.find(self.dataset).folder}"
         return f"macule evaluate --bundle {name} --dataset {self.dataset} --root {root} --split {self.part}{options}"
 
@@ -45,17 +48,22 @@ EXAMS = (
 )
 
 
-def measure(name: str, data: Path, *, allow_leak: bool = False, threads: int | None = None,
+def measure(name: str, data: Path, *, allow_leak: bool = False, links: Path | None = None,
+            threads: int | None = None,
             start: Callable[[str, int], Callable[[], None]] = lambda _t, _n: lambda: None) -> list[dict[str, Any]]:
     """Sit every exam that is under `data`; each report carries its title and command.
 
+    links: pairs.csv of `macule data audit`; pictures that leak by it are left out and counted.
+
     Raises: LeakingSplit if an exam shares lesions with what was fitted on, unless allow_leak.
     """
-    loaded = bundles.load(name)
+    loaded, pairs = bundles.load(name), read_links(links)
     return [
-        {"title": exam.title, "command": exam.command(loaded.id, allow_leak=allow_leak)} | service.evaluate(
+        {"title": exam.title, "command": exam.command(loaded.id, allow_leak=allow_leak, links=links)}
+        | service.evaluate(
             bundle=loaded, dataset=exam.dataset, root=data / sources.find(exam.dataset).folder, part=exam.part,
-            modality=exam.modality, with_patient=exam.with_patient, allow_leak=allow_leak, threads=threads,
+            modality=exam.modality, with_patient=exam.with_patient, allow_leak=allow_leak,
+            drop_leaks=links is not None, pairs=pairs, threads=threads,
             start=lambda count, title=exam.title: start(title, count),  # type: ignore[misc]
         )
         for exam in EXAMS
@@ -149,8 +157,11 @@ def _apart(made: Mapping[str, Any], exams: Sequence[Mapping[str, Any]]) -> str:
     if "split" in made:
         return ("No lesion of any exam was trained or calibrated on, as far as the ids, the bytes and the links tell "
                 "that its split was made with.")
+    dropped = sum(exam.get("dropped_leaks", 0) for exam in exams if exam.get("patient_data", True))
     return ("No lesion of any exam was trained or calibrated on; photographs that stand in two sets under different "
-            "ids were found by appearance and kept on one side.")
+            "ids were found by appearance and kept on one side"
+            + (f", and {dropped} exam pictures that only a later audit linked to training were left out." if dropped
+               else "."))
 
 
 def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from macule.analysis.bundle import MANIFEST, Bundle
 from macule.analysis.patient import Modality
 from macule.analysis.pipeline import Analyzer
-from macule.data import guard, links, membership, sources
+from macule.data import guard, kinship, links, membership, sources
 from macule.data.engine import Engine
 from macule.data.guard import Leak
 from macule.data.links import Links
@@ -74,6 +74,21 @@ def leaked(bundle: Bundle, records: list[Record], *, pairs: Links = links.NONE) 
     return leak
 
 
+def without_kin(bundle: Bundle, records: list[Record], *, pairs: Links = links.NONE) -> list[Record]:
+    """The records without those that `leaked` counts.
+
+    Raises: DatasetError if none is left.
+    """
+    known = membership.load(bundle.folder / membership.FILE)
+    fitted = known.fitted(pairs)
+    component = kinship.join([fitted, known.scored(records, pairs, sha256=_hashes(known, records))]).components()
+    seen = set(component[:len(fitted)].tolist())
+    kept = [record for record, of in zip(records, component[len(fitted):].tolist(), strict=True) if of not in seen]
+    if not kept:
+        raise DatasetError(f"bundle {bundle.id} was fitted on kin of all {len(records)} pictures: score another set.")
+    return kept
+
+
 def _hashes(known: Membership, records: list[Record]) -> dict[str, str]:
     """Nothing is read where the bundle does not know its pictures' bytes."""
     found: dict[str, str] = {}
@@ -100,6 +115,7 @@ def evaluate(
     part: str,
     modality: Modality | None = None,
     allow_leak: bool = False,
+    drop_leaks: bool = False,
     pairs: Links = links.NONE,
     with_patient: bool = True,
     engine: Engine | None = None,
@@ -109,6 +125,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a bundle on a data set.
 
+    drop_leaks: score what is left without the pictures that leak; how many is in `dropped_leaks`.
     pairs: pictures that are known to show one photograph, from `macule data audit`.
     engine: where pictures are judged; None is this machine, with `threads` at once (None is one a core).
     start: told how many pictures there are; returns what to call after each, for a progress bar.
@@ -116,12 +133,13 @@ def evaluate(
     from a leaking split; None if the bundle does not say what it saw. `leaks`: the counts, where there are any.
     Raises: LeakingSplit if something was fitted on, unless allow_leak.
     """
-    records = select(bundle, dataset, root, part=part, modality=modality)
+    asked = select(bundle, dataset, root, part=part, modality=modality)
+    records = without_kin(bundle, asked, pairs=pairs) if drop_leaks else asked
     leak = leaked(bundle, records, pairs=pairs)
     if leak.leaking and not allow_leak:
         raise LeakingSplit(
             f"bundle {bundle.id} was fitted on {leak.lesions} of these lesions: {leak.sentence()}: "
-            f"score --split test, or mark the figures LEAKY with --allow-leak."
+            "score --split test, leave them out with --drop-leaks, or mark the figures LEAKY with --allow-leak."
         )
     tick = start(len(records))
     # A cluster's processes load the bundle themselves: a network at work cannot be sent.
@@ -136,6 +154,7 @@ def evaluate(
         "patient_data": with_patient,
         "leaky": _verdict(bundle, leak),
         **({"leaks": leak.to_dict()} if leak.leaking else {}),
+        **({"dropped_leaks": len(asked) - len(records)} if drop_leaks else {}),
         **scoring.score(predictions, dataset, resamples=resamples),
     }
 
