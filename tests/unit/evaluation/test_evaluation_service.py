@@ -8,7 +8,7 @@ import pytest
 from scripted_analyzer import FakeAnalyzer
 
 from macule.analysis.patient import Modality
-from macule.data import membership
+from macule.data import links, membership
 from macule.data.record import Record
 from macule.errors import DatasetError, LeakingSplit, UsageError
 from macule.evaluation import service
@@ -79,6 +79,25 @@ def test_a_leak_that_is_allowed_is_marked(evaluate, part, pictures, refused):
     report = evaluate(part=part, allow_leak=True)
     assert report["leaky"] is True
     assert (report["pictures"], report["refused"]) == (pictures, refused)
+
+
+def test_what_leaks_can_be_left_out_and_is_counted(evaluate):
+    report = evaluate(part="all", drop_leaks=True)
+    assert (report["leaky"], report["dropped_leaks"]) == (False, 2)
+    assert report["pictures"] + report["refused"] == 2
+    with pytest.raises(DatasetError, match="tiny was fitted on kin of all 1 pictures: score another set"):
+        evaluate(part="train", drop_leaks=True)
+
+
+def test_a_link_to_what_was_fitted_on_is_a_leak(evaluate, tmp_path):
+    path = tmp_path / "pairs.csv"
+    miniature.table(path, links.COLUMNS, [("ham10000", "ISIC_0000002", "ham10000:HAM_0000002",
+                                           "ham10000", "ISIC_0000000", "ham10000:HAM_0000000")])
+    pairs = links.read(path)
+    with pytest.raises(LeakingSplit, match="near duplicate 1"):
+        evaluate(pairs=pairs)
+    report = evaluate(part="all", pairs=pairs, drop_leaks=True)
+    assert (report["dropped_leaks"], report["refused"]) == (3, 1)
 
 
 def test_a_bundle_that_does_not_say_what_it_saw_is_not_called_clean(evaluate, bundle):
