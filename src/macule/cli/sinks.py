@@ -15,12 +15,11 @@ import typer
 
 from macule.analysis.result import Result
 from macule.cli.exit import DONE
+from macule.data.spreadsheet import harmless
 from macule.errors import MaculeError, UsageError
 from macule.taxonomy import Diagnosis
 
 COLUMNS = ("image", *(code.value for code in Diagnosis), "malignant", "risk", "usable", "error")
-#: A spreadsheet runs a cell that starts so as a formula (OWASP, CSV injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Sink(Protocol):
@@ -105,11 +104,6 @@ def csv_cells(answer: Result | MaculeError) -> dict[str, str]:
         return usable
     shares = {ranked.code.value: f"{ranked.probability:.6f}" for ranked in answer.assessment.diagnoses}
     return shares | usable | {"malignant": f"{answer.assessment.malignant:.6f}", "risk": answer.assessment.risk.value}
-
-
-def harmless(cell: str) -> str:
-    """The cell with an apostrophe before it if a spreadsheet would run it."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
 class Heatmaps(Quiet):

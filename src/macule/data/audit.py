@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from macule.data import duplicates, kinship
+from macule.data.atomic import writing
 from macule.data.duplicates import Pair
 from macule.data.duplicates.pairs import Progress
 from macule.data.engine import Engine
@@ -17,6 +18,7 @@ from macule.data.guard import LeakReport
 from macule.data.kinship import Kin, Kind
 from macule.data.manifest import Manifest
 from macule.data.manifest.row import Row
+from macule.data.spreadsheet import harmless
 
 COLUMNS = ("first_dataset", "first_picture", "first_group", "second_dataset", "second_picture", "second_group", "kind",
            "inliers", "correlation", "rotation", "scale", "mirrored")
@@ -132,13 +134,15 @@ def audit(*, manifest: Manifest, work: Path, engine: Engine, threads: int | None
     """
     rows = [row for row in manifest.each() if row.reason is None]
     here = [row for row in rows if row.picture is not None and row.dataset in manifest.roots]
-    paths = [row.record(manifest.roots[row.dataset]).picture for row in here]
+    paths = [manifest.roots[row.dataset] / row.picture for row in here if row.picture is not None]
     same = duplicates.exact([row.sha256 for row in here])
-    found = duplicates.search([path for path in paths if path], work, engine=engine, threads=threads,
+    # Of equal files the first stands for all: its near duplicates are theirs by the exact pairs.
+    copies = {pair.second for pair in same}
+    single = [place for place in range(len(here)) if place not in copies]
+    found = duplicates.search([paths[place] for place in single], work, engine=engine, threads=threads,
                               progress=progress)
-    equal = {(pair.first, pair.second) for pair in same}
-    pairs = sorted([*same, *(pair for pair in found.pairs if (pair.first, pair.second) not in equal)],
-                   key=lambda pair: (pair.first, pair.second))
+    near = [Pair(single[pair.first], single[pair.second], pair.agreement) for pair in found.pairs]
+    pairs = sorted([*same, *near], key=lambda pair: (pair.first, pair.second))
     lesion = _kin(here).components({Kind.LESION, Kind.LINK})
     return Audit(
         manifest=manifest.hash,
@@ -147,7 +151,8 @@ def audit(*, manifest: Manifest, work: Path, engine: Engine, threads: int | None
         twins=[Twins(here[pair.first], here[pair.second], pair, bool(lesion[pair.first] == lesion[pair.second]))
                for pair in pairs],
         shared=shared(rows),
-        unreadable={f"{here[place].dataset}:{here[place].picture_id}": why for place, why in found.unreadable.items()},
+        unreadable={f"{here[single[place]].dataset}:{here[single[place]].picture_id}": why
+                    for place, why in found.unreadable.items()},
     )
 
 
@@ -175,5 +180,10 @@ def _kin(rows: Sequence[Row]) -> Kin:
 
 def write_pairs(path: Path, twins: Sequence[Twins]) -> None:
     """The pairs as `links.read` takes them, for splits and the guard."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *(each.cells() for each in twins)])
+    with writing(path) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for each in twins:
+            # The ids only: a negative figure is a number, not a formula.
+            cells = each.cells()
+            writer.writerow((*(harmless(str(cell)) for cell in cells[:6]), *cells[6:]))

@@ -46,9 +46,11 @@ class Parted:
 def part(manifest: Manifest, scheme: Scheme, *, by: By = By.PATIENT, seed: int = 0, links: Links = NONE) -> Parted:
     """Part a manifest's rows, those with a reason left out.
 
-    Raises: DatasetError if no row is left, or rows lack what the scheme needs.
+    Raises: DatasetError if no row is left, rows lack what the scheme needs, or the links are of other pictures.
     """
-    table = _kept(manifest.table(_COLUMNS))
+    table = manifest.table(_COLUMNS)
+    _check_links(links, table, manifest)
+    table = _kept(table)
     kin = kinship.of_table(table, links)
     if not len(kin):
         raise DatasetError(f"{manifest.path} has no row without a reason: there is nothing to split.")
@@ -74,6 +76,16 @@ def check(split: Split, kin: Kin) -> LeakReport:
         if name in split.parts:
             places[split.parts[name]].append(place)
     return guard.check({name: kin.take(found) for name, found in places.items()}, rotating=split.rotating)
+
+
+def _check_links(links: Links, table: Any, manifest: Manifest) -> None:
+    """Raises: DatasetError if there are pairs and none names a picture or group, set aside or not."""
+    if not links.pairs:
+        return
+    rows = zip(*(table.column(name).to_pylist() for name in ("dataset", "picture_id", "group")), strict=True)
+    if not links.concerns({name for dataset, picture, group in rows for name in (f"{dataset}:{picture}", group)}):
+        raise DatasetError(f"none of the {links.pairs} pairs of {links.path} names a picture of {manifest.path}: give "
+                           "the links of the same data sets.")
 
 
 def _kept(table: Any) -> Any:

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from macule.data.atomic import writing
 from macule.data.clean import KINDS, Finding, Looked
 from macule.data.manifest import Manifest, Writer
+from macule.data.spreadsheet import harmless, restored
 from macule.errors import DatasetError
 
 COLUMNS = ("dataset", "picture_id", "sha256", "reason", "decision")
 DECISIONS = ("", "keep", "drop")
 DROPPED = "dropped in review"
 SEPARATOR = "; "
-#: A spreadsheet runs a cell that starts so as a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Key = tuple[str, str]
 
@@ -114,10 +114,10 @@ def decide(manifest: Manifest, decisions: Iterable[Decision], out: Path) -> Mani
 
 def write_table(path: Path, flags: Iterable[Flag]) -> None:
     """A CSV with a row a flag and an empty column `decision`, for a person to write keep or drop in."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with writing(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows([*map(_harmless, (flag.dataset, flag.picture_id, flag.sha256, flag.reason)), ""]
+        writer.writerows([*map(harmless, (flag.dataset, flag.picture_id, flag.sha256, flag.reason)), ""]
                          for flag in flags)
 
 
@@ -137,7 +137,7 @@ def read_table(path: Path) -> list[Decision]:
 
 
 def _decision(path: Path, number: int, row: Mapping[str, str | None], seen: dict[Key, int]) -> Decision:
-    dataset, picture, sha256, reason, word = (_plain((row.get(name) or "").strip()) for name in COLUMNS)
+    dataset, picture, sha256, reason, word = (restored((row.get(name) or "").strip()) for name in COLUMNS)
     if word.lower() not in DECISIONS:
         raise DatasetError(f"{path.name} row {number}: column decision is {word!r}; keep, drop or nothing is expected.")
     flag = Flag(dataset, picture, sha256, reason)
@@ -175,11 +175,3 @@ def _merged(old: str | None, decision: Decision | None) -> str | None:
 def _columns(manifest: Manifest, *names: str) -> Iterator[list[Any]]:
     table = manifest.table(names)
     return (table[name].to_pylist() for name in names)
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

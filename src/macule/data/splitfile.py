@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +108,46 @@ def read(path: Path, *, manifest: str) -> Split:
     try:
         table = pq.read_table(path)
         kept = table.schema.metadata or {}
-        made = Made(**json.loads(kept[SCHEME]))
-    except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own are ValueErrors
+        made = _made(path, json.loads(kept[SCHEME]))
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own are ValueErrors
         raise DatasetError(f"{path} is no split file, or is damaged ({error}): make the split anew.") from error
-    if (found := kept.get(MANIFEST, b"").decode()) != manifest:
+    if (found := kept.get(MANIFEST, b"").decode(errors="replace")) != manifest:
         raise DatasetError(f"{path} parts the manifest {found[:12]}..., but the one given is {manifest[:12]}...: "
                            "give the manifest that it was made of, or make the split anew.")
     return Split(manifest, made, _parts(path, table))
+
+
+def _made(path: Path, kept: object) -> Made:
+    """Raises: DatasetError unless it is an object with each field of Made and a value of its type."""
+    expected = {each.name for each in fields(Made)}
+    if not isinstance(kept, dict) or kept.keys() != expected:
+        found = ", ".join(kept) if isinstance(kept, dict) else repr(kept)
+        raise DatasetError(f"{path}: macule.scheme in its metadata has {found or 'nothing'}; "
+                           f"{', '.join(sorted(expected))} are expected: make the split anew.")
+    for name, fits in _FITS.items():
+        if not fits(kept[name]):
+            raise DatasetError(f"{path}: {name} of macule.scheme in its metadata is {kept[name]!r}, which it cannot "
+                               "be: make the split anew.")
+    return Made(**kept)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_shares(value: object) -> bool:
+    return isinstance(value, dict) and all(type(share) in (int, float) and 0 <= share <= 1 for share in value.values())
+
+
+#: What the JSON of each field of Made can be. `type`, as True is an int too.
+_FITS: Mapping[str, Callable[[object], bool]] = {
+    "scheme": _is_text,
+    "by": _is_text,
+    "seed": lambda value: type(value) is int,
+    "shares": _is_shares,
+    "links_sha256": lambda value: value is None or _is_text(value),
+    "leaky": lambda value: type(value) is bool,
+}
 
 
 def _parts(path: Path, table: Any) -> dict[str, str]:
@@ -125,6 +158,8 @@ def _parts(path: Path, table: Any) -> dict[str, str]:
     for row in zip(*(table.column(name).to_pylist() for name in COLUMNS), strict=True):
         if None in row:
             raise DatasetError(f"{path}: the row {row} has an empty cell: make it with macule data split.")
+        if not all(isinstance(cell, str) for cell in row):
+            raise DatasetError(f"{path}: the row {row} has a cell that is no text: make it with macule data split.")
         name = f"{row[0]}:{row[1]}"
         if name in parts:
             raise DatasetError(f"{path}: {name} stands in two rows: make it with macule data split.")

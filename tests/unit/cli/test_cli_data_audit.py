@@ -66,11 +66,32 @@ def test_a_split_that_parts_the_twins_is_told(audited, tmp_path, capsys):
                  str(tmp_path / "bad.parquet")]
     assert run(arguments) == 1
     shown = capsys.readouterr().out
-    assert "LEAKY bad.parquet" in shown
+    assert "LEAKY" in shown and "bad.parquet" in shown
     parted = parting.part(made, schemes.parse("80/20"), links=links.read(audited / "pairs.csv"))
     splitfile.write(tmp_path / "good.parquet", parted.split)
     assert run([*arguments[:-1], str(tmp_path / "good.parquet")]) == 0
     assert "no two parts share" in capsys.readouterr().out
+
+
+def test_two_splits_of_one_name_are_both_told(audited, tmp_path, capsys):
+    made = manifest.read(audited / "manifest.parquet")
+    for by in ("picture", "patient"):
+        parted = parting.part(made, schemes.parse("50/50"), by=schemes.By(by), links=links.read(audited / "pairs.csv"))
+        (tmp_path / by).mkdir()
+        parts = parted.split.parts | ({"ham10000:ISIC_0000001": "train", "milk10k:ISIC_9000001": "test"}
+                                      if by == "picture" else {})
+        splitfile.write(tmp_path / by / "s.parquet", splitfile.Split(made.hash, parted.split.made, parts))
+    options = [word for by in ("picture", "patient") for word in ("--split", str(tmp_path / by / "s.parquet"))]
+    assert run(["data", "audit", str(audited / "manifest.parquet"), "--out", str(tmp_path / "out"), *options]) == 1
+    figures = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert {name: each["leaky"] for name, each in figures["splits"].items()} == {
+        str(tmp_path / "picture" / "s.parquet"): True, str(tmp_path / "patient" / "s.parquet"): False}
+
+
+def test_a_wrong_split_is_told_before_the_search(audited, tmp_path, capsys):
+    assert run(["data", "audit", str(audited / "manifest.parquet"), "--out", str(tmp_path / "out"), "--split",
+                str(tmp_path / "no.parquet")]) in (1, 2)
+    assert "no.parquet" in capsys.readouterr().err and not (tmp_path / "out" / "pairs.csv").exists()
 
 
 def test_several_manifests_are_audited_together(data, tmp_path):

@@ -134,3 +134,18 @@ def test_push_and_pull(made, tmp_path, monkeypatch, capfd):
     assert run(["data", "pull", pushed, "--to", str(tmp_path / "c"), "--root", "ham10000=nowhere"]) == 2
     assert run(["data", "pull", pushed, "--to", str(tmp_path / "c"), "--hash", "00"]) == 1
     capfd.readouterr()
+
+
+def test_outputs_that_would_overwrite(made, tmp_path, capfd):
+    before, out = made.path.read_bytes(), str(tmp_path / "clean.parquet")
+    clean, page = ["data", "clean", str(made.path), "--out", out], tmp_path / "page"
+    for options, message in (
+        (("--json", str(made.path)), "is also read"),
+        (("--json", out), "is what --out writes, too"),
+        (("--page", str(page), "--json", str(page / "review.csv")), "is what --page DIR writes, too"),
+    ):
+        page.mkdir(exist_ok=True)
+        assert run([*clean, *options]) == 2 and message in words(capfd.readouterr().err)
+    assert run(["data", "export", str(made.path), "--to", str(made.path)]) == 2
+    assert "is a file and no folder" in words(capfd.readouterr().err)
+    assert made.path.read_bytes() == before and not (tmp_path / "clean.parquet").exists()

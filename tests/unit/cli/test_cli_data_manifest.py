@@ -6,6 +6,7 @@ import csv
 import json
 
 import miniature
+import miniature_sets
 import pytest
 
 pytest.importorskip("pyarrow", reason="needs the data extra")
@@ -101,3 +102,67 @@ def test_wrong_usage(make, root, capfd):
     given = ["data", "manifest", "--dataset", "ham10000", "--root", str(root)]
     assert run([*given, "--out", "nowhere/x.parquet"]) == 2
     assert "there is no folder nowhere" in capfd.readouterr().err
+
+
+def test_no_file_of_the_data_set_is_overwritten(make, root, tmp_path, capfd):
+    table = root / "HAM10000_metadata.csv"
+    before = table.read_bytes()
+    given = ["data", "manifest", "--dataset", "ham10000", "--root", str(root)]
+    for option in ("--out", "--rejects", "--json"):
+        assert run([*given, "--out", str(tmp_path / "x.parquet"), option, str(table)]) == 2
+        assert f"{option} {table} is a file of the data set" in words(capfd.readouterr().err)
+    own = tmp_path / "own.csv"
+    miniature.table(own, ("picture", "dx"), [("a.jpg", "nv")])
+    assert run(["data", "manifest", "--dataset", "csv", "--root", str(own), "--out", str(own)]) == 2
+    named = tmp_path / "study.rejects.csv"
+    own.rename(named)
+    assert run(["data", "manifest", "--dataset", "csv", "--root", str(named), "--keep-going", "--out",
+                str(tmp_path / "study.parquet")]) == 2
+    assert table.read_bytes() == before and named.read_text().startswith("picture,dx")
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_outputs_are_files_of_their_own(make, root, tmp_path, capfd):
+    out = tmp_path / "out.parquet"
+    for options, message in (
+        (("--json", str(out)), "is what --out writes, too"),
+        (("--keep-going", "--json", str(tmp_path / "out.rejects.csv")), "is what --rejects writes, too"),
+        (("--json", str(tmp_path)), "is a folder"),
+        (("--json", str(root / "HAM10000_metadata.csv" / "x")), "is a file and no folder"),
+    ):
+        assert make(*options)[0] == 2 and message in words(capfd.readouterr().err)
+    assert not out.exists()
+
+
+def test_tables_alone_where_a_few_pictures_are_here(make, tmp_path, capfd):
+    rows = [(f"PAT_{n}", n, "False", 50, "", "", "ARM", "", "NEV", f"PAT_{n}_{n}_1.png", "False") for n in range(5)]
+    folder = miniature_sets.pad_ufes_20(tmp_path / "PAD-UFES-20", rows)
+    for path in sorted(folder.rglob("*.png"))[:4]:
+        path.unlink()
+    assert make(dataset="pad-ufes-20", folder=folder)[0] == 1
+    assert "is listed but is not under" in words(capfd.readouterr().err)
+    status, out = make("--tables", dataset="pad-ufes-20", folder=folder)
+    counts = manifest.read(out).counts()
+    assert status == 0 and (counts.rows, counts.pictures) == (5, 1)
+    assert "4 of 5 PICTURES are NOT here" in words(capfd.readouterr().err)
+
+
+def test_a_csv_that_lists_an_absent_picture(make, tmp_path, capfd):
+    own = tmp_path / "own"
+    miniature.flat(own / "a.jpg")
+    miniature.table(own / "t.csv", ("picture", "dx"), [("gone.jpg", "nv"), ("a.jpg", "mel")])
+    assert make(dataset="csv", folder=own)[0] == 1
+    assert "t.csv row 2: the picture gone.jpg is listed but" in words(capfd.readouterr().err)
+    status, out = make("--keep-going", dataset="csv", folder=own)
+    assert status == 1 and [row.picture_id for row in manifest.read(out).each()] == ["a"]
+    status, out = make("--tables", dataset="csv", folder=own)
+    assert status == 0 and [row.picture for row in manifest.read(out).each()] == [None, "a.jpg"]
+
+
+@pytest.mark.parametrize("keep_going", [(), ("--keep-going",)])
+def test_a_table_without_rows(make, root, keep_going, capfd):
+    table = root / "HAM10000_metadata.csv"
+    table.write_text(table.read_text().splitlines()[0] + "\n")
+    status, out = make(*keep_going)
+    assert status == 1 and not out.exists()
+    assert "HAM10000_metadata.csv: the table has no rows" in words(capfd.readouterr().err)

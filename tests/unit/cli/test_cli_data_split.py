@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from dataclasses import replace
 
 import miniature
 import pytest
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="needs the data extra")
 
 from macule.cli.app import run
-from macule.data import manifest, sources, splitfile
+from macule.data import links, manifest, sources, splitfile
 
 CLASSES = ("nv", "nv", "nv", "mel", "bkl", "df")
 
@@ -160,3 +161,30 @@ def test_what_a_projection_loses(made, tmp_path, capfd):
 def test_a_vocabulary_that_there_is_not(made, capfd):
     assert run(["data", "project", str(made.path), "--to", "ham8"]) == 2
     assert "no vocabulary 'ham8'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [("split", "--scheme", "80/20"), ("project", "--to", "ham7")])
+def test_two_outputs_in_one_file(made, tmp_path, capfd, verb):
+    name, *options = verb
+    both = str(tmp_path / "both")
+    assert run(["data", name, str(made.path), *options, "--out", both, "--json", both]) == 2
+    assert "is what --out writes, too" in " ".join(capfd.readouterr().err.split())
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize(("rows", "status"), [("ddi,1,ddi:1,ddi,2,ddi:2\n", 1), ("", 0)])
+def test_links_of_other_data_sets_are_refused(made, tmp_path, capfd, rows, status):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"{','.join(links.COLUMNS)}\n{rows}")
+    assert run(["data", "split", str(made.path), "--scheme", "80/20", "--links", str(pairs)]) == status
+    assert ("none of the 1 pairs of" in " ".join(capfd.readouterr().err.split())) == bool(rows)
+
+
+def test_no_id_of_a_projection_is_a_formula(tmp_path):
+    rows = [miniature.ham_row("1", "1", "nv")]
+    root = miniature.ham10000(tmp_path / "HAM10000", rows, paint=_own_bytes)
+    records = [replace(each, picture_id="=1+1") for each in sources.load("ham10000", root)]
+    own = manifest.write(tmp_path / "own.parquet", records, roots={"ham10000": root})
+    out = tmp_path / "labels.csv"
+    assert run(["data", "project", str(own.path), "--to", "ham7", "--out", str(out)]) == 0
+    assert out.read_text().splitlines()[1] == "ham10000,'=1+1,nv,"

@@ -128,6 +128,19 @@ def search_again(tmp_path):
     return duplicates.search(sorted((tmp_path / "pictures").iterdir()), tmp_path / "work", engine=Local(1))
 
 
+def test_one_picture_more_does_not_have_all_read_again(tmp_path, originals, monkeypatch):
+    monkeypatch.setattr("macule.data.duplicates.store.CHUNK", 2)
+    paths = written(tmp_path / "pictures", [*originals, *(cropped(rgb) for rgb in originals)] * 2)
+    read = []
+    extract = features.extract
+    monkeypatch.setattr(features, "extract", lambda picture: read.append(picture) or extract(picture))
+    first = duplicates.search(paths[1:], tmp_path / "work", engine=Local(1))
+    before = len(read)
+    again = duplicates.search(paths, tmp_path / "work", engine=Local(1))
+    assert before == 23 and len(read) - before < 12
+    assert {(a + 1, b + 1) for a, b in places(first)} == {(a, b) for a, b in places(again) if a > 0}
+
+
 def test_a_changed_file_is_read_again(tmp_path, originals):
     assert places(search(tmp_path, [originals[0], originals[1]])) == []
     save(tmp_path / "pictures" / "001.jpg", recoloured(originals[0]))
@@ -140,6 +153,19 @@ def test_a_broken_picture_is_told_and_the_others_are_searched(tmp_path, original
     found = duplicates.search([*paths, tmp_path / "absent.jpg"], tmp_path / "work", engine=Local(1))
     assert places(found) == [(0, 2)]
     assert set(found.unreadable) == {1, 3} and "absent.jpg" in found.unreadable[3]
+
+
+def test_many_copies_do_not_hide_a_turned_one(tmp_path, originals, strangers):
+    copies = [recoloured(originals[2])] * 14
+    found = places(search(tmp_path, [*strangers, *copies, tilted(originals[2])]))
+    assert any(second == 20 for _, second in found)
+    assert all(first >= 6 for first, _ in found)
+
+
+def test_a_strip_is_told_and_not_blown_up(tmp_path):
+    strip = np.zeros((8, 600, 3), np.uint8)
+    found = search(tmp_path, [strip])
+    assert "600 x 8 px; pictures thinner than 6 to 1 are not compared" in found.unreadable[0]
 
 
 def test_pictures_without_features_match_nothing(tmp_path, originals):

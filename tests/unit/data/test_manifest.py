@@ -299,3 +299,11 @@ def test_a_row_is_frozen_and_takes_no_more_fields(made):
         row.age = 3.0
     with pytest.raises(ValidationError, match="extra"):
         Row(dataset="ddi", picture_id="1", group="ddi:1", colour="red")
+
+
+@pytest.mark.parametrize("roots", ["[]", "null", '{"ham10000": 5}', '{"ham10000": ""}', "no JSON"])
+def test_roots_that_were_edited(made, roots):
+    row = next(made.each())
+    alter(made.path, "picture_id", row.picture_id, **{"macule.roots": roots})
+    with pytest.raises(DatasetError, match=r"macule\.roots in its metadata is .*make the manifest anew"):
+        manifest.read(made.path)

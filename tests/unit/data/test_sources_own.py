@@ -166,3 +166,13 @@ def test_a_csv_alone(tmp_path):
     miniature.table(tmp_path / "study.csv", ("picture", "dx"), [("a.jpg", "nv")])
     (record,) = read(tmp_path, {}, tables_allowed=True)
     assert record.picture is None
+
+
+def test_a_csv_without_rows_is_not_one_without_the_part(tmp_path):
+    miniature.flat(tmp_path / "a.jpg")
+    miniature.table(tmp_path / "study.csv", ("picture", "dx", "part"), [("a.jpg", "nv", "train")])
+    assert list(sources.read(Reading("csv", tmp_path, "val"))) == []
+    miniature.table(tmp_path / "study.csv", ("picture", "dx", "part"), [])
+    for part in ("all", "val"):
+        with pytest.raises(DatasetError, match=r"study\.csv: the table has no rows"):
+            list(sources.read(Reading("csv", tmp_path, part)))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -137,3 +137,44 @@ def test_centres_stand_in_alphabetical_order():
 def test_a_fold_must_be_named(fold):
     with pytest.raises(UsageError, match="one of fold0, fold1, fold2 is needed: give it with --fold"):
         folds(3).roles(fold)
+
+
+def test_a_part_that_is_no_text(path):
+    splitfile.write(path, SPLIT)
+    kept = pq.read_schema(path).metadata
+    table = pa.table({"dataset": ["a"], "picture_id": ["1"], "part": [1]})
+    pq.write_table(table.replace_schema_metadata(kept), path)
+    with pytest.raises(DatasetError, match="has a cell that is no text"):
+        splitfile.read(path, manifest=MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shares": 5}, "shares of macule.scheme in its metadata is 5"),
+        ({"shares": {"train": "0.7"}}, "shares of macule.scheme"),
+        ({"leaky": "no"}, "leaky of macule.scheme in its metadata is 'no'"),
+        ({"seed": True}, "seed of macule.scheme"),
+        ({"links_sha256": 1}, "links_sha256 of macule.scheme"),
+        ({"colour": "red"}, "has scheme, .*colour; by, leaky"),
+        ({"scheme": None}, "scheme of macule.scheme in its metadata is None"),
+    ],
+)
+def test_a_scheme_that_was_edited(path, change, message):
+    _write_scheme(path, {**asdict(MADE), **change})
+    with pytest.raises(DatasetError, match=message):
+        splitfile.read(path, manifest=MANIFEST)
+
+
+@pytest.mark.parametrize("scheme", [[], {}, None, 5, {"scheme": "80/20"}])
+def test_a_scheme_that_lacks_something(path, scheme):
+    _write_scheme(path, scheme)
+    with pytest.raises(DatasetError, match=r"macule\.scheme in its metadata has .*are expected: make the split anew"):
+        splitfile.read(path, manifest=MANIFEST)
+
+
+def _write_scheme(path, scheme):
+    splitfile.write(path, SPLIT)
+    table = pq.read_table(path)
+    kept = {**table.schema.metadata, b"macule.scheme": json.dumps(scheme).encode()}
+    pq.write_table(table.replace_schema_metadata(kept), path)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from macule.data.audit import Audit
     from macule.data.guard import LeakReport
     from macule.data.manifest import Manifest
+    from macule.data.splitfile import Split
 
 MANIFEST, PAIRS, FIGURES = "manifest.parquet", "pairs.csv", "audit.json"
 
@@ -51,11 +52,13 @@ def audit(
     lesion that lies alike. The status is 1 if a split leaks, or a picture could not be read.
     """
     from macule.cli.progress import bars
+    from macule.data import atomic, splitfile
     from macule.data import audit as audits
     from macule.data import engine as engines
     from macule.exchange import audit as page
 
-    outputs.check("--json", json_file)
+    outputs.check_folder("--out", out)
+    outputs.check_all({"--json": json_file}, inputs=(*(manifests or ()), *(split or ())))
     if (root is None) == (not manifests):
         raise UsageError("either manifests or --root is needed: macule data audit --root DATA, or name the files.")
     runner = engines.make(engine, workers=threads)
@@ -63,12 +66,15 @@ def audit(
     with bars() as start:
         tick = start("reading tables", 0) if root else lambda: None
         made = _manifest(manifests, root, out, tick)
+        # Read before the search: a mistake should not cost the hour that follows.
+        splits = {str(path): splitfile.read(path, manifest=made.hash) for path in split or ()}
         found = audits.audit(manifest=made, work=work or out / "work", engine=runner, threads=threads, progress=start)
     audits.write_pairs(out / PAIRS, found.twins)
-    found = replace(found, splits={path.name: _check(path, made, out / PAIRS) for path in split or ()})
+    found = replace(found, splits={name: _check(parted, made, out / PAIRS) for name, parted in splits.items()})
     figures = json.dumps(found.to_dict(), indent=2) + "\n"
     for path in filter(None, (out / FIGURES, json_file)):
-        path.write_text(figures, encoding="utf-8")
+        with atomic.writing(path) as stream:
+            stream.write(figures)
     page.write(out, found, roots=made.roots, now=datetime.datetime.now(datetime.UTC))
     _print(found, out)
     leaky = any(report.leaky for report in found.splits.values())
@@ -105,11 +111,11 @@ def _read_all(root: Path, path: Path, tick: Callable[[], None]) -> Manifest:
     return made
 
 
-def _check(path: Path, made: Manifest, pairs: Path) -> LeakReport:
-    from macule.data import kinship, links, parting, splitfile
+def _check(split: Split, made: Manifest, pairs: Path) -> LeakReport:
+    from macule.data import kinship, links, parting
 
     kin = kinship.of_table(made.table(kinship.COLUMNS), links.read(pairs))
-    return parting.check(splitfile.read(path, manifest=made.hash), kin)
+    return parting.check(split, kin)
 
 
 def _print(found: Audit, out: Path) -> None:

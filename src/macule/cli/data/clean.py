@@ -52,8 +52,7 @@ def clean(
     from macule.data import manifest as manifests
     from macule.data.clean import DAMAGE
 
-    outputs.check("--out", out, inputs=(manifest, *([decisions] if decisions else ())))
-    outputs.check("--json", json_file)
+    outputs.check_all({"--out": out, "--json": json_file}, inputs=(manifest, decisions))
     if decisions is not None:
         if page or accept or limit or bundle:
             raise UsageError("--decisions looks at no picture: leave --page, --accept, --limit and --bundle out.")
@@ -62,6 +61,8 @@ def clean(
     rules = _rules(accept, limit or [])
     if page is not None:
         _make(page)
+        outputs.check_all({"--page": page / "index.html", "--page DIR": page / "review.csv", "--out": out,
+                           "--json": json_file}, inputs=(manifest,))
     read = manifests.read(manifest)
     review = _look(read, rules, bundle, samples, threads)
     made = _write(read, review, out, page)

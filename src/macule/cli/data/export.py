@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from macule.cli import options
+from macule.cli import options, outputs
 from macule.cli.data.manifest import counting
 from macule.errors import LeakingSplit, UsageError
 
@@ -41,6 +41,7 @@ def export(
     for name, value, known in (("layout", layout, LAYOUTS), ("link", link, LINKS)):
         if value not in known:
             raise UsageError(f"--{name} is {value!r}; one of {', '.join(known)} is needed.")
+    outputs.check_folder("--to", to)
     read = manifests.read(manifest)
     parts = _parts(split, read, fold, allow_leak) if split else None
     with counting("sorting", read.rows) as tick:

@@ -34,6 +34,9 @@ def manifest(
         typer.Option("--map", metavar="NAME=VALUE", help="What the reader asks for, as often as needed: the column "
                      "of a CSV that holds each field, the task of ISIC 2018, the size of DermaMNIST."),
     ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Take a row whose picture is not here, too: it has no SHA-256.")
+    ] = False,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Set bad rows aside and go on.")] = False,
     rejects: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where --keep-going writes them; ID.rejects.csv by default.")
@@ -47,15 +50,16 @@ def manifest(
     """
     from macule.data import sources
 
-    reading = sources.Reading(dataset, root, part, keep_going=keep_going, tables_allowed=True,
+    reading = sources.Reading(dataset, root, part, keep_going=keep_going, tables_allowed=True, tables_only=tables,
                               options=_options(sources.find(dataset), mapping or []))
     out = out or Path(f"{dataset}.parquet")
-    for option, file in (("--out", out), ("--rejects", rejects), ("--json", json_file)):
-        outputs.check(option, file)
+    if keep_going:
+        rejects = rejects or out.with_name(f"{out.stem}.rejects.csv")
+    outputs.check_all({"--out": out, "--rejects": rejects, "--json": json_file}, root=root)
     made = _make(out, reading, threads)
     counts = made.counts()
-    if keep_going:
-        _write_rejects(rejects or out.with_name(f"{out.stem}.rejects.csv"), reading.rejects)
+    if keep_going and rejects:
+        _write_rejects(rejects, reading.rejects)
     print_counts(made, counts, rejects=len(reading.rejects))
     _warn_of_absent(counts)
     if json_file:
@@ -94,9 +98,10 @@ def _make(out: Path, reading: Reading, threads: int | None) -> Manifest:
 def _write_rejects(path: Path, rejects: list[Reject]) -> None:
     import csv
 
-    from macule.cli.sinks import harmless
+    from macule.data.atomic import writing
+    from macule.data.spreadsheet import harmless
 
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+    with writing(path, errors="backslashreplace") as stream:
         writer = csv.DictWriter(stream, REJECT_COLUMNS, lineterminator="\n")
         writer.writeheader()
         for each in rejects:

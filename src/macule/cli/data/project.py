@@ -27,8 +27,7 @@ def project(
     from macule.data import projection
 
     projection.classes(to)
-    for option, path in (("--out", out), ("--json", json_file)):
-        outputs.check(option, path, inputs=(manifest,))
+    outputs.check_all({"--out": out, "--json": json_file}, inputs=(manifest,))
     read = manifests.read(manifest).table(("dataset", "picture_id", "labels", "malignant"))
     labels = [projection.labels_of(codes) for codes in read.column("labels").to_pylist()]
     words = read.column("malignant").to_pylist()
@@ -42,17 +41,18 @@ def project(
 
 def _write(out: Path, read: Any, labels: list[Labels], vocabulary: str) -> None:
     """label: empty where it is lost; then `lost` says why."""
+    from macule.data.atomic import writing
     from macule.data.projection import Loss, project_label
+    from macule.data.spreadsheet import harmless
 
-    partial = out.with_name(out.name + ".partial")
     names = zip(*(read.column(name).to_pylist() for name in ("dataset", "picture_id", "malignant")), strict=True)
-    with partial.open("w", encoding="utf-8", newline="") as stream:
+    with writing(out) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("dataset", "picture_id", "label", "lost"))
         for (dataset, picture, malignant), codes in zip(names, labels, strict=True):
             label = project_label(codes, vocabulary, malignant)
-            writer.writerow((dataset, picture, *(("", label) if isinstance(label, Loss) else (label, ""))))
-    partial.replace(out)
+            cells = ("", label) if isinstance(label, Loss) else (label, "")
+            writer.writerow((harmless(dataset), harmless(picture), *cells))
 
 
 def _figures(found: Description) -> dict[str, Any]:

@@ -36,8 +36,7 @@ def split(
     wanted = schemes.parse(scheme)
     if by not in tuple(schemes.By):
         raise UsageError(f"--by is {by!r}; one of {', '.join(schemes.By)} is needed.")
-    for option, path in (("--out", out), ("--json", json_file)):
-        outputs.check(option, path, inputs=(manifest, *([links] if links else [])))
+    outputs.check_all({"--out": out, "--json": json_file}, inputs=(manifest, links))
     parted = parting.part(manifests.read(manifest), wanted, by=schemes.By(by), seed=seed, links=pairs.read(links))
     if out:
         splitfile.write(out, parted.split)
@@ -70,7 +69,11 @@ def _notes(parted: Parted, mark: str, out: Path | None) -> list[str]:
     leaking = [leak.sentence() for leak in parted.report.leaks if leak.leaking]
     notes = [f"{mark}{sentence}." for sentence in leaking]
     if not leaking:
-        notes.append("No two parts share a photograph, lesion or patient, as far as ids, bytes and links tell.")
+        told = "ids, bytes and links" if parted.split.made.links_sha256 else "ids and bytes"
+        notes.append(f"No two parts share a photograph, lesion or patient, as far as {told} tell.")
+    if parted.split.made.links_sha256 is None:
+        notes.append("Near duplicates were NOT looked for: run macule data audit and give its pairs.csv with --links "
+                     "(docs/results/pairs.csv has those of HAM10000, MILK10k, ISIC 2017 and ISIC 2018 validation).")
     if parted.set_aside:
         notes.append(f"{parted.set_aside} rows are left out: the manifest gives a reason against them.")
     if parted.unplaced:

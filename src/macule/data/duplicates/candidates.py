@@ -26,6 +26,8 @@ STRONGEST = 128
 NEIGHBOURS = 10
 #: Cells of the index that each question looks into.
 PROBES = 4
+#: Squared distance of two unit RootSIFT vectors below which they show one thing, however many others do too.
+SURELY_SAME = 0.2
 #: A candidate's least sum of votes, and how many candidates a picture may have in each of the two orientations.
 LEAST_VOTES = 0.35
 KEEP = 10
@@ -114,8 +116,10 @@ def _votes(index: Any, owner: NDArray[np.int32], store: Store, flip: bool) -> It
         query = root(descriptors[:, MIRROR] if flip else descriptors)
         asking = np.repeat(np.arange(len(counts)), counts)
         distance, near = index.search(query, NEIGHBOURS) if len(query) else (np.zeros((0, 1)), np.zeros((0, 1), int))
-        # The furthest neighbour tells how crowded the place is: a feature that all hairs share gives no vote.
-        weight = np.clip(1 - distance / np.maximum(distance[:, -1:], 1e-9), 0, 1)
+        # The furthest neighbour tells how crowded the place is: a feature that all hairs share gives no vote. Where all
+        # neighbours are copies of one picture, though, being close is not being common.
+        furthest = np.where(near >= 0, distance, 0).max(axis=1, keepdims=True, initial=0)
+        weight = np.clip(1 - distance / np.maximum(furthest, SURELY_SAME), 0, 1)
         voted = owner[np.maximum(near, 0)]
         weight[(near < 0) | (voted == asking[:, None] + start)] = 0
         best: list[list[int]] = [[] for _ in counts]

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from macule.analysis import image
 from macule.data import pictures
+from macule.errors import UnreadableImage
 
 SHORT_SIDE = 224
+#: Longest side by the shortest. A strip of 16 x 3,000 px, brought to 224 px, would take gigabytes.
+LONGEST = 6
 KEYPOINTS = 400
 # Half of OpenCV's default: skin is poor in contrast.
 CONTRAST = 0.02
@@ -45,7 +48,11 @@ def grey(picture: Path) -> NDArray[np.uint8]:
     Raises: UnreadableImage
     """
     rgb = image.decode(pictures.read(picture), short_side=SHORT_SIDE).rgb
-    scale = SHORT_SIDE / min(rgb.shape[:2])
+    height, width = rgb.shape[:2]
+    if max(height, width) > LONGEST * min(height, width):
+        raise UnreadableImage(f"{picture} is {width} x {height} px; pictures thinner than {LONGEST} to 1 are not "
+                              "compared.")
+    scale = SHORT_SIDE / min(height, width)
     small = cv2.resize(rgb, None, fx=scale, fy=scale,
                        interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.uint8)

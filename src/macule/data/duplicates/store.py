@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,16 +21,21 @@ from macule.data.duplicates.features import Features
 from macule.data.engine import Engine
 from macule.errors import MaculeError
 
-CHUNK = 256
+#: Pictures of a chunk, on average and at most.
+CHUNK, LARGEST_CHUNK = 256, 1024
 #: Part of every chunk's name; raise it when `features` changes.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Store:
-    """Features by position, mapped from disk. unreadable: positions of pictures that could not be read, and why."""
+    """Features by position, mapped from disk. starts: the first position of each chunk.
 
-    chunks: tuple[_Chunk, ...]
+    unreadable: positions of pictures that could not be read, and why.
+    """
+
+    chunks: tuple[Path, ...]
+    starts: tuple[int, ...]
     count: int
     unreadable: dict[int, str]
 
@@ -33,7 +43,8 @@ class Store:
         return self.count
 
     def __getitem__(self, position: int) -> Features:
-        chunk, place = self.chunks[position // CHUNK], position % CHUNK
+        number = bisect.bisect_right(self.starts, position) - 1
+        chunk, place = _open(self.chunks[number]), position - self.starts[number]
         start, end = chunk.offsets[place:place + 2]
         return Features(np.array(chunk.points[start:end]), np.array(chunk.descriptors[start:end]))
 
@@ -51,7 +62,7 @@ class _Chunk:
 def build(pictures: Sequence[Path], folder: Path, *, engine: Engine, tick: Callable[[], None]) -> Store:
     """Read every picture that is not in `folder` yet. About 50 kB a picture."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [pictures[start:start + CHUNK] for start in range(0, len(pictures), CHUNK)]
+    parts = list(_parts(pictures))
     paths = [folder / f"{_key(part)}.json" for part in parts]
     missing = [(part, path) for part, path in zip(parts, paths, strict=True) if not path.exists()]
     for part, path in zip(parts, paths, strict=True):
@@ -61,9 +72,22 @@ def build(pictures: Sequence[Path], folder: Path, *, engine: Engine, tick: Calla
     answers = engine.map(_extract, (picture for part, _ in missing for picture in part))
     for part, path in missing:
         _write(path, [_ticked(answers, tick) for _ in part])
-    chunks = tuple(map(_open, paths))
-    failed = {number * CHUNK + place: why for number, chunk in enumerate(chunks) for place, why in chunk.failed.items()}
-    return Store(chunks, len(pictures), failed)
+    starts = tuple(accumulate((len(part) for part in parts[:-1]), initial=0))
+    failed = {start + place: why for start, path in zip(starts, paths, strict=False)
+              for place, why in _open(path).failed.items()}
+    return Store(tuple(paths), starts, len(pictures), failed)
+
+
+def _parts(pictures: Sequence[Path]) -> Iterator[list[Path]]:
+    """Chunks that end where a picture's name says so: one picture more or less changes one chunk, not all after it."""
+    part: list[Path] = []
+    for picture in pictures:
+        part.append(picture)
+        if zlib.crc32(str(picture).encode(errors="surrogateescape")) % CHUNK == 0 or len(part) == LARGEST_CHUNK:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _ticked(answers: Iterator[Features | str], tick: Callable[[], None]) -> Features | str:
@@ -76,7 +100,7 @@ def _extract(picture: Path) -> Features | str:
     """Features, or why there are none: one damaged file does not end a search of 400,000."""
     try:
         return features.extract(picture)
-    except MaculeError as error:
+    except (MaculeError, cv2.error) as error:
         return str(error)
 
 
@@ -120,6 +144,8 @@ def _descriptors(path: Path) -> Path:
     return path.with_suffix(".descriptors.npy")
 
 
+# Each holds two open files, of which many systems allow a process 1,024.
+@functools.lru_cache(maxsize=200)
 def _open(path: Path) -> _Chunk:
     about = json.loads(path.read_text(encoding="utf-8"))
     return _Chunk(about["offsets"], np.load(_points(path), mmap_mode="r"), np.load(_descriptors(path), mmap_mode="r"),

@@ -92,8 +92,19 @@ def _read(path: Path) -> Manifest:
     if found != kept.get("macule.hash"):
         raise DatasetError(f"{path} was altered: its rows have the hash {found}, but it was written with "
                            f"{kept.get('macule.hash')}: make it anew.")
-    roots = json.loads(kept.get("macule.roots", "{}"))
-    return Manifest(path, found, {dataset: Path(root) for dataset, root in roots.items()}, rows)
+    return Manifest(path, found, _roots(path, kept.get("macule.roots", "{}")), rows)
+
+
+def _roots(path: Path, text: str) -> dict[str, Path]:
+    """Raises: DatasetError unless the text is JSON of data sets and their folders."""
+    try:
+        roots = json.loads(text)
+    except ValueError:
+        roots = None
+    if not isinstance(roots, dict) or not all(isinstance(root, str) and root for root in roots.values()):
+        raise DatasetError(f"{path}: macule.roots in its metadata is {text[:200]!r}; an object of data sets and their "
+                           "folders is expected: make the manifest anew.")
+    return {dataset: Path(root) for dataset, root in roots.items()}
 
 
 def _scan(file: Any, name: str) -> str:

@@ -48,8 +48,8 @@ def read(reading: Reading, *, strict: bool = True) -> Iterator[Record]:
 
     strict: whether a picture that no row lists is a mistake, too.
 
-    Raises: DatasetError for an unknown id or part, if the folder does not hold the set, and, unless
-    `reading.keep_going`, for the first bad row; UsageError for an option that the source does not have.
+    Raises: DatasetError for an unknown id or part, if the folder does not hold the set or its table holds no row, and,
+    unless `reading.keep_going`, for the first bad row; UsageError for an option that the source does not have.
     """
     source = find(reading.dataset)
     if not reading.root.is_dir() and not reading.root.is_file():
@@ -64,6 +64,7 @@ def read(reading: Reading, *, strict: bool = True) -> Iterator[Record]:
     for record in source.read(reading):
         if reading.admit(record.picture_id):
             yield replace(record, licence=source.licence) if record.licence is None and source.licence else record
+    reading.check_rows()
     if strict:
         reading.finish()
 

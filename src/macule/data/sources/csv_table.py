@@ -9,6 +9,8 @@ a picture's path counts from the CSV.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from macule.data import pictures, vocabulary
@@ -28,6 +30,7 @@ def read(reading: Reading) -> Iterator[Record]:
     path, mapping = _file(reading.root), Mapping.parse(reading.options)
     base = path.parent / mapping.images if mapping.images else path.parent
     gallery: Gallery | None = None
+    beside = Beside(reading, path, mapping, base)
     if mapping.images:
         gallery = reading.empty_gallery()
         gallery.add_tree(base)
@@ -40,7 +43,7 @@ def read(reading: Reading) -> Iterator[Record]:
             continue
         name = mapped.get("picture_id") or file
         with reading.record(row, name):
-            picture = gallery.find(file.casefold()) if gallery else _picture(reading, base, mapped.get("picture"))
+            picture = gallery.find(file.casefold()) if gallery else beside.find(mapped.get("picture"))
             yield _record(mapped, name, picture, base)
 
 
@@ -80,17 +83,48 @@ def _file(root: Path) -> Path:
     return found[0]
 
 
-def _picture(reading: Reading, base: Path, name: str) -> Path | None:
-    if not name:
-        raise DatasetError("the picture's cell is empty; its path is expected.")
+@dataclass
+class Beside:
+    """The pictures of a CSV by their path from it."""
+
+    reading: Reading
+    table: Path
+    mapping: Mapping
+    base: Path
+
+    def find(self, name: str) -> Path | None:
+        """None for an absent picture if tables alone are wanted, or allowed and not one of the table's is here.
+
+        Raises: DatasetError if it is listed but absent, its cell is empty, or its path leads out.
+        """
+        if not name:
+            raise DatasetError("the picture's cell is empty; its path is expected.")
+        if found := _picture(self.base, name):
+            return found
+        if self.reading.tables_only or (self.reading.tables_allowed and not self._any):
+            return None
+        raise DatasetError(f"the picture {name} is listed but is not under {self.base}: get the pictures again, or "
+                           "name their folder by the option images.")
+
+    @cached_property
+    def _any(self) -> bool:
+        """Whether one picture of the whole table is here; looked up when the first is not."""
+        # Rows that are no good are told of by the reading proper.
+        again = Reading(self.reading.dataset, self.reading.root, keep_going=True)
+        return any(self._here(self.mapping.of(row).get("picture"))
+                   for row in again.table(self.table, self.mapping.needed, delimiter=self.mapping.delimiter))
+
+    def _here(self, name: str) -> bool:
+        try:
+            return bool(name) and _picture(self.base, name) is not None
+        except DatasetError:
+            return False
+
+
+def _picture(base: Path, name: str) -> Path | None:
     path = _inside(base, name)
     endings = ("",) if path.suffix.lower() in pictures.SUFFIXES else sorted(pictures.SUFFIXES)
-    if found := next((each for ending in endings if (each := path.with_name(path.name + ending)).is_file()), None):
-        return found
-    if reading.tables_allowed:
-        return None
-    raise DatasetError(f"the picture {name} is listed but is not under {base}: get the pictures again, or name their "
-                       "folder by the option images.")
+    return next((each for ending in endings if (each := path.with_name(path.name + ending)).is_file()), None)
 
 
 def _inside(base: Path, name: str) -> Path:

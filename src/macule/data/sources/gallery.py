@@ -64,7 +64,8 @@ class Gallery:
             self._put(name, shared)
 
     def find(self, name: str) -> Path | None:
-        """The picture of an id; None if the gallery is empty and tables alone are allowed.
+        """The picture of an id; None if it is absent and tables alone are wanted, or allowed in
+        an empty gallery.
 
         Raises: DatasetError if it is listed but absent, or the id is empty.
         """
@@ -73,7 +74,7 @@ class Gallery:
         if name in self._places:
             self._asked.add(name)
             return self._path(name)
-        if not self._places and self._reading.tables_allowed:
+        if self._reading.tables_only or (not self._places and self._reading.tables_allowed):
             return None
         where = f"not under {self._reading.root}" if self._places else \
             f"absent, as is every other: no picture lies in {', '.join(map(str, self._looked)) or self._reading.root}"

@@ -40,6 +40,7 @@ class Reading:
     part: train, val, test or all, of those that the publisher made.
     keep_going: whether a bad row is set aside in `rejects`; else it ends the reading.
     tables_allowed: whether records without a picture are made where not one picture of the set is here.
+    tables_only: whether a record is made of every row, with the pictures that are here.
     options: what only one reader understands (the column mapping of a CSV, the task of ISIC 2018).
     """
 
@@ -48,9 +49,11 @@ class Reading:
     part: str = "all"
     keep_going: bool = False
     tables_allowed: bool = False
+    tables_only: bool = False
     options: dict[str, str] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     galleries: list[Gallery] = field(default_factory=list)
+    _empty: list[Path] = field(default_factory=list)
     _seen: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     _row: Row = Row.EMPTY
 
@@ -110,13 +113,17 @@ class Reading:
             reader = csv.reader(text, delimiter=delimiter, strict=True)
             names = header or tables.header(path, reader)
             columns = tables.places(path, names, needed)
+            filled = False
             for number, values in self._numbered(path, reader, 1 if header else 2):
+                filled = filled or any(values)
                 if reason := tables.problem(names, values, path):
                     for value in values:
                         self._claim(value)
                     self.refuse(path.name, number, "", reason)
                 elif any(values):
                     yield Row(path.name, number, values, columns)
+        if not filled:
+            self._empty.append(path)
 
     def _numbered(self, path: Path, reader: Iterator[list[str]], number: int) -> Iterator[tuple[int, list[str]]]:
         while True:
@@ -217,6 +224,15 @@ class Reading:
         """Lesion outlines by the id of their picture: the name before `ending`."""
         return {path.stem.removesuffix(ending): path for folder in folders if folder.is_dir()
                 for path in sorted(folder.iterdir()) if path.stem.endswith(ending) and path.suffix in pictures.SUFFIXES}
+
+    def check_rows(self) -> None:
+        """Raises: DatasetError if no row became a record or a reject, and that is not for the part that is wanted."""
+        if self._seen or self.rejects:
+            return
+        if self._empty:
+            raise DatasetError(f"{self._empty[0]}: the table has no rows below its header: get the file again.")
+        if self.part == "all":
+            raise DatasetError(f"{self.root}: the table has no rows: get the data set again.")
 
     def finish(self) -> None:
         """Refuse every picture that no row listed."""
