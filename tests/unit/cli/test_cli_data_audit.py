@@ -73,6 +73,17 @@ def test_a_split_that_parts_the_twins_is_told(audited, tmp_path, capsys):
     assert "no two parts share" in capsys.readouterr().out
 
 
+def test_many_equal_files_do_not_hide_a_turned_copy(tmp_path):
+    lesion = draw(preset("irregular-pigmented"), size=(240, 180), seed=7)
+    rows = [miniature.ham_row(f"00000{n:02}", f"00000{n:02}", "nv") for n in range(13)]
+    turned = iter([lesion] * 12 + [lesion[::-1, ::-1]])
+    miniature.ham10000(tmp_path / "HAM10000", rows, paint=lambda path: miniature.save(path, next(turned)))
+    assert run(["data", "audit", "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    found = pairs(tmp_path / "out")
+    assert [kind for _, _, kind in found].count("exact") == 11
+    assert ("ISIC_0000000", "ISIC_0000012", "near") in found
+
+
 def test_two_splits_of_one_name_are_both_told(audited, tmp_path, capsys):
     made = manifest.read(audited / "manifest.parquet")
     for by in ("picture", "patient"):

@@ -27,7 +27,7 @@ NEIGHBOURS = 10
 #: Cells of the index that each question looks into.
 PROBES = 4
 #: Squared distance of two unit RootSIFT vectors below which they show one thing, however many others do too.
-SURELY_SAME = 0.2
+SURELY_SAME = 0.05
 #: A candidate's least sum of votes, and how many candidates a picture may have in each of the two orientations.
 LEAST_VOTES = 0.35
 KEEP = 10
