@@ -44,7 +44,7 @@ lint: $(DEV)/.made
 	$(DEV)/bin/lint-imports
 
 test: lint
-	$(DEV)/bin/pytest -m "not slow"
+	$(DEV)/bin/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: lint
 	$(DEV)/bin/pytest
