@@ -17,6 +17,8 @@ from macule.taxonomy import Diagnosis
 
 pytest.importorskip("ray", reason="needs the ray extra")
 
+pytestmark = pytest.mark.slow  # starts a Ray of its own
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
