@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from macule.analysis.arms import Frame
 from macule.analysis.preprocess import unview
 
 #: Opacity of the heatmap where it is strongest.
 OPACITY = 0.6
 #: Blank out below this share of the maximum, so that the picture stays visible where nothing was found.
 FLOOR = 0.15
+#: Most cells a side of a map that was placed in its picture: more than enough for a map that is coarse in itself.
+MOST_CELLS = 96
 
 
 def heatmap(cam: NDArray[np.float32], index: int) -> NDArray[np.float32]:
@@ -24,6 +27,34 @@ def heatmap(cam: NDArray[np.float32], index: int) -> NDArray[np.float32]:
     positive: NDArray[np.float32] = np.maximum(upright, 0.0).astype(np.float32)
     peak = positive.max()
     return np.divide(positive, peak, dtype=np.float32) if peak > 0 else positive
+
+
+def place(heat: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
+    """A map of a part of the picture -> a map of the whole picture, with cells of about the same size, 0 outside.
+
+    heat: float32, shape (h, w), 0 to 1, of what `frame` cuts out.
+    Returns: float32, shape (H, W), 0 to 1, the same maximum; `heat` itself if the frame is the whole picture.
+    """
+    if frame.is_whole:
+        return heat
+    (rows, y), (columns, x) = (
+        _cells(count, first, last)
+        for count, first, last in zip(
+            heat.shape, (frame.top, frame.left), (frame.bottom, frame.right), strict=True
+        )
+    )
+    grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
+    placed = cv2.remap(heat, grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = np.where(np.outer(rows, columns), placed, 0)
+    peak = inside.max()
+    return np.asarray(inside / peak * heat.max() if peak > 0 else inside, dtype=np.float32)
+
+
+def _cells(count: int, first: float, last: float) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Of a row of cells over the whole picture: which lie in the part from `first` to `last`, and where in its map."""
+    side = min(max(round(count / (last - first)), count), MOST_CELLS)
+    within = ((np.arange(side) + 0.5) / side - first) / (last - first)
+    return (within >= 0) & (within <= 1), (within * count - 0.5).astype(np.float32)
 
 
 def enlarge(heat: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:

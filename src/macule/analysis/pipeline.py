@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from macule.analysis import advice, calibrate, explain, preprocess
+from macule.analysis.arms import Frame
 from macule.analysis.batch import cores, in_order
 from macule.analysis.bundle import Bundle, load, wanted_name
-from macule.analysis.image import DECODED_SHORT_SIDE, Picture, decode
+from macule.analysis.image import Picture, decode
 from macule.analysis.network import Network, Output
 from macule.analysis.patient import Patient, encode
 from macule.analysis.quality import assess
@@ -54,7 +55,7 @@ class Analyzer:
 
         Raises: InputError if it cannot be read. A picture too poor to judge is no error: see `Result.quality`.
         """
-        picture = decode(source, short_side=max(DECODED_SHORT_SIDE, 2 * self._bundle.preprocessing.size))
+        picture = decode(source, short_side=preprocess.decoding_side(self._bundle.preprocessing.size))
         quality = assess(picture)
         answer = self._judge(picture, patient or Patient()) if quality.usable else None
         return Result(
@@ -80,7 +81,7 @@ class Analyzer:
         yield from in_order(lambda source: self.analyze(source, patient=patient), sources, workers=workers or cores())
 
     def _judge(self, picture: Picture, patient: Patient) -> Assessment:
-        output = self._run(picture.rgb, patient)
+        output, frame = self._run(picture.rgb, patient)
         shares = calibrate.probabilities(output.logits, self._bundle.temperature)
         if not np.isfinite(shares).all():
             raise BundleInvalid(f"bundle {self._bundle.id} answered with numbers that are not finite: get it again.")
@@ -95,15 +96,17 @@ class Analyzer:
             risk=calibrate.risk(malignant, self._bundle.thresholds, in_distribution=known),
             cannot_exclude=calibrate.cannot_exclude(shares, self._bundle.thresholds),
             in_distribution=known,
-            heatmap=explain.heatmap(output.cam, list(Diagnosis).index(first)),
+            heatmap=explain.place(explain.heatmap(output.cam, list(Diagnosis).index(first)), frame),
             heatmap_of=first,
             embedding=embedding,
         )
 
-    def _run(self, rgb: NDArray[np.uint8], patient: Patient) -> Output:
+    def _run(self, rgb: NDArray[np.uint8], patient: Patient) -> tuple[Output, Frame]:
+        """The network's answer to each view, and the part of the picture that it was shown."""
         spec = self._bundle.preprocessing
-        views = preprocess.make_views(preprocess.apply(rgb, spec), spec.views)
-        return self._network.run(views, np.repeat(encode(patient)[None], spec.views, axis=0))
+        tensor, frame = preprocess.apply_framed(rgb, spec)
+        views = preprocess.make_views(tensor, spec.views)
+        return self._network.run(views, np.repeat(encode(patient)[None], spec.views, axis=0)), frame
 
 
 def thumbnail(picture: Picture, long_side: int = THUMBNAIL_LONG_SIDE) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from macule_testing import content, draw, encode, write_bundle
@@ -72,6 +73,25 @@ def test_turning_the_picture_changes_nothing_with_eight_views(tmp_path: Path) ->
     assert upright is not None and turned is not None
     assert upright.malignant == pytest.approx(turned.malignant, abs=1e-6)
     assert np.allclose(np.rot90(upright.heatmap), turned.heatmap, atol=1e-4)
+
+
+def test_with_a_crop_the_heatmap_still_lies_in_the_whole_picture(tmp_path: Path) -> None:
+    armed = {"version": 2, "arms": ["lesion_crop"]}
+    cropping = changed(tmp_path, preprocessing=content("")["preprocessing"] | armed)
+    rgb = np.random.default_rng(0).normal((215, 170, 145), 7, (300, 400, 3))
+    cv2.circle(rgb, (130, 110), 40, (90, 50, 40), -1)
+    source = encode(rgb.clip(0, 255).astype(np.uint8))
+    cropped, whole = cropping.analyze(source), Analyzer(load(write_bundle(tmp_path / "whole"))).analyze(source)
+    assert cropped.assessment is not None and whole.assessment is not None
+    assert cropped.assessment.malignant > whole.assessment.malignant  # the dark spot fills more of what is seen
+    heat = cropped.assessment.heatmap
+    rows, columns = heat.shape
+    warm_rows, warm_columns = np.nonzero(heat)
+    assert heat.max() == 1 and cropped.thumbnail is not None and cropped.thumbnail.shape == (300, 400, 3)
+    # The spot with its margin reaches from 62 to 198 px and from 42 to 178 px.
+    assert warm_columns.min() / columns > 0.1 and (warm_columns.max() + 1) / columns < 0.56
+    assert warm_rows.min() / rows > 0.1 and (warm_rows.max() + 1) / rows < 0.67
+    assert whole.assessment.heatmap.shape == (4, 4)
 
 
 def test_a_picture_unlike_those_known_is_never_low_risk(tmp_path: Path, picture: Path) -> None:
