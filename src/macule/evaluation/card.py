@@ -170,9 +170,8 @@ def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
     return [
         f"- **Made**: {bundle.created}, `macule train {bundle.id}`, seed {recipe['seed']}, "
         f"macule {made['versions']['macule']}, torch {made['versions']['torch']}.",
-        f"- **Network**: EfficientNet-{recipe['backbone'].capitalize()} (ImageNet start; stem and first "
-        f"{recipe['frozen_blocks']} stages frozen), pooled linear head plus an additive patient part; "
-        f"{spec.size} x {spec.size} px, {spec.views} view(s).",
+        f"- **Network**: {_network(made)}; {spec.size} x {spec.size} px, {spec.views} view(s)"
+        f"{', prepared by ' + ', '.join(spec.arms) if spec.arms else ''}.",
         f"- **Trained on**: {', '.join(recipe['datasets'])}: "
         f"{pictures['train']} pictures of {lesions['train']} lesions; "
         f"calibrated on {pictures['calibration']} pictures of {lesions['calibration']} other lesions; "
@@ -180,10 +179,26 @@ def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
         f"- **Kept out**: {made['left_out_for_exams']} pictures whose lesion stands in an exam too.",
         f"- **torch against ONNX**: logits differ by at most {made['torch_onnx_difference']:.1e}.",
         f"- **Licence of the weights**: {bundle.licence}, because the training pictures are.",
-        *([f"- **Parts**: {made['split']['scheme']} by {made['split']['by']}, seed {made['split']['seed']}, of the "
-           f"manifest {made['split']['manifest'][:12]}."] if "split" in made else []),
+        *_parts(made.get("split", {})),
         "- **Classes**: " + ", ".join(f"{code.value} ({code.entry.name})" for code in Diagnosis) + ".",
     ]
+
+
+def _network(made: Mapping[str, Any]) -> str:
+    recipe = made["recipe"]
+    if "network" not in recipe:  # macule 0.1, whose recipes had no sections
+        return (f"EfficientNet-{recipe['backbone'].capitalize()} (ImageNet start; stem and first "
+                f"{recipe['frozen_blocks']} stages frozen), pooled linear head plus an additive patient part")
+    network, start = recipe["network"], made["start"]
+    learns = ", then ".join(phase["trainable"] for phase in recipe["phases"])
+    return f"{network['backbone']} (start: {start['weights']}; trainable: {learns}), patient data: {network['fusion']}"
+
+
+def _parts(split: Mapping[str, Any]) -> list[str]:
+    if "manifest" not in split:
+        return []
+    return [f"- **Parts**: {split['scheme']} by {split['by']}, seed {split['seed']}, of the manifest "
+            f"{split['manifest'][:12]}."]
 
 
 def _cell(figure: Mapping[str, Any]) -> str:

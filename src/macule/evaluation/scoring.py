@@ -98,9 +98,11 @@ def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RE
           seed: int = 0) -> dict[str, Any]:
     """All figures of one data set, as plain numbers with n and 95 % intervals.
 
+    dataset: its id; of several together, joined by `+`.
     Probabilities are renormalised over the classes that the set's labels can take.
     """
-    known = [CODES.index(code) for code in sources.find(dataset).classes]
+    classes = {code for name in dataset.split("+") for code in sources.find(name).classes}
+    known = sorted(CODES.index(code) for code in classes)
     targets, shares = predictions.targets, predictions.shares
     weights = metrics.resample([record.group for record in predictions.records], resamples=resamples, seed=seed)
     projected = np.zeros_like(shares)
