@@ -26,7 +26,10 @@ from macule.analysis.patient import VECTOR_LENGTH
 from macule.analysis.pipeline import Analyzer
 from macule.analysis.preprocess import make_views
 from macule.examples import draw, preset
-from macule.training.model import LesionNet
+from macule.training import networks
+from macule.training.networks import LesionNet
+from macule.training.recipe import Network as Settings
+from macule.training.recipe import Targets
 
 ROOT = Path(__file__).parents[1]
 FOLDER_PICTURES = 200
@@ -110,7 +113,7 @@ def fill(folder: Path) -> list[Path]:
 
 
 def folder_rows(analyzer: Analyzer, paths: list[Path], size: int, views: int) -> list[tuple[str, str, str]]:
-    rival = LesionNet.pretrained("lite1", dropout=0.0, frozen_blocks=0).eval()
+    rival = networks.build(Settings(backbone="lite1"), targets=Targets.DIAGNOSIS).eval()
     ours, theirs = [], []
     for _ in range(3):  # turn and turn about, so that a noisy minute hits both
         ours.append(len(paths) / seconds(lambda: list(analyzer.analyze_many(paths))))

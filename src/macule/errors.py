@@ -7,14 +7,23 @@
     │   ├── ImageTooLarge           more pixels or bytes than the cap; refused before decoding
     │   ├── InvalidMetadata         age, sex, site or modality outside its vocabulary
     │   ├── InputNotFound           a path that does not exist or may not be read
+    │   ├── RunDamaged              a run's record or curve that cannot be read
     │   └── DatasetError            a table or folder that does not follow its publisher's layout
     │       └── LeakingSplit            lesions that the bundle was fitted on are to be scored
     ├── UsageError              options that contradict each other
+    ├── TrainingFault           a training run could not go on, or its model could not be fitted
+    │   ├── Diverged                the loss is not a number
+    │   ├── TooFewPictures          too few pictures, or lesions, of a kind to fit what was asked for
+    │   ├── ClassMissing            a class to be learnt has no picture in the training part
+    │   ├── CheckpointDamaged       a checkpoint that cannot be read, or lacks a part
+    │   ├── OutOfSpace              the disk of the run's folder is full
+    │   └── OutOfMemory             the run needs more memory than the machine or the accelerator has
     └── EnvironmentFault        the installation is at fault
         ├── BundleNotFound          no bundle of that name
         ├── BundleInvalid           a bundle whose files are damaged or contradict each other
         ├── MissingExtra            an optional dependency is not installed
-        └── DownloadFailed          a file could not be got whole, or is not the one that the publisher shipped
+        ├── DownloadFailed          a file could not be got whole, or is not the one that the publisher shipped
+        └── ExportMismatch          the exported graph answers otherwise than the network that was trained
 
 Each message says what was wrong, the value received and what to do. `code` is stable: it stands in the JSON, in the
 CSV's `error` column, and maps to an HTTP status.
@@ -56,6 +65,10 @@ class InputNotFound(InputError):
     code = "input_not_found"
 
 
+class RunDamaged(InputError):
+    code = "run_damaged"
+
+
 class DatasetError(InputError):
     code = "dataset_error"
 
@@ -66,6 +79,34 @@ class LeakingSplit(DatasetError):
 
 class UsageError(MaculeError):
     code = "usage_error"
+
+
+class TrainingFault(MaculeError):
+    code = "training_fault"
+
+
+class Diverged(TrainingFault):
+    code = "diverged"
+
+
+class TooFewPictures(TrainingFault):
+    code = "too_few_pictures"
+
+
+class ClassMissing(TrainingFault):
+    code = "class_missing"
+
+
+class CheckpointDamaged(TrainingFault):
+    code = "checkpoint_damaged"
+
+
+class OutOfSpace(TrainingFault):
+    code = "out_of_space"
+
+
+class OutOfMemory(TrainingFault):
+    code = "out_of_memory"
 
 
 class EnvironmentFault(MaculeError):
@@ -86,3 +127,7 @@ class MissingExtra(EnvironmentFault):
 
 class DownloadFailed(EnvironmentFault):
     code = "download_failed"
+
+
+class ExportMismatch(EnvironmentFault):
+    code = "export_mismatch"

@@ -209,7 +209,7 @@ def test_version_and_help(macule: Callable) -> None:
 
 @pytest.mark.parametrize("module", ["macule.cli", "macule"])
 def test_start_leaves_torch_and_the_runtime_out(module: str) -> None:
-    heavy = ("torch", "onnxruntime", "cv2", "uvicorn")
+    heavy = ("torch", "onnxruntime", "cv2", "numpy", "uvicorn")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

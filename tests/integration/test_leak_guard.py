@@ -30,26 +30,20 @@ ROOT = Path(os.environ.get("MACULE_DATA") or CHECKOUT / ".." / "shared" / "data"
 
 RECIPE = """
 name = "mini"
-backbone = "lite0"
+summary = "for tests"
 datasets = ["ham10000"]
-serve_size = 64
-views = 1
-batch = 4
-learning_rate = 1e-3
-head_learning_rate = 3e-3
-weight_decay = 0.02
-warmup_share = 0.1
-label_smoothing = 0.05
-dropout = 0.2
-ema_decay = 0.9
-frozen_blocks = 2
-sampling_exponent = 0.5
-logit_adjustment = 0.25
-field_dropout = 0.3
-all_dropout = 0.3
 seed = 5
-[[stages]]
+[network]
+backbone = "test_vit"
+pretrained = "no"
+[[phases]]
 samples = 8
+size = 64
+learning_rate = 1e-3
+[engine]
+batch = 4
+validate_every = 0
+[serving]
 size = 64
 """
 FIGURE = re.compile(r"\d\.\d{3}|undefined")

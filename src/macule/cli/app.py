@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 import macule
-from macule.cli import data
+from macule.cli import data, runs
 from macule.cli.check import check
+from macule.cli.combine import combine
 from macule.cli.evaluate import card, evaluate
 from macule.cli.exit import ENVIRONMENT, status_of
 from macule.cli.predict import predict
+from macule.cli.search import search
 from macule.cli.serve import serve
 from macule.cli.train import train
 from macule.errors import MaculeError
@@ -28,9 +30,10 @@ app = typer.Typer(
     help="A second opinion on pictures of skin lesions. Decision support for research: not a medical device.",
     epilog="Exit status: 0 done, 1 some inputs failed, 2 wrong usage, 3 the environment (model missing).",
 )
-for verb in (predict, check, serve, train, evaluate, card):
+for verb in (predict, check, serve, train, search, combine, evaluate, card):
     app.command()(verb)
 app.add_typer(data.app)
+app.add_typer(runs.app)
 
 
 def _show_version(wanted: bool) -> None:

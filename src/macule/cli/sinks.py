@@ -9,15 +9,17 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import typer
 
-from macule.analysis.result import Result
 from macule.cli.exit import DONE
 from macule.data.spreadsheet import harmless
 from macule.errors import MaculeError, UsageError
 from macule.taxonomy import Diagnosis
+
+if TYPE_CHECKING:
+    from macule.analysis.result import Result
 
 COLUMNS = ("image", *(code.value for code in Diagnosis), "malignant", "risk", "usable", "error")
 

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from macule.analysis.result import DISCLAIMER, Quality, Result
 from macule.cli.sinks import Quiet
 from macule.errors import MaculeError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    # At run time this would bring NumPy, and more than a third of the command's start, with it.
+    from macule.analysis.result import Quality, Result
 
 _STYLES = {"high": "bold red", "medium": "yellow", "low": "green", "refused": "magenta", "error": "magenta"}
 #: Without a terminal there is no width to fit: wide enough for paths.
@@ -27,7 +29,7 @@ class Table(Quiet):
 
     def add(self, image: str, answer: Result | MaculeError) -> None:
         self._rows.append((printable(image), *_cells(answer)))
-        self._last = answer if isinstance(answer, Result) else None
+        self._last = None if isinstance(answer, MaculeError) else answer
 
     def __exit__(self, *error: object) -> None:
         if error[0] is None and self._rows:
@@ -36,6 +38,8 @@ class Table(Quiet):
             self._print_end(console)
 
     def _print_end(self, console: Console) -> None:
+        from macule.analysis.result import DISCLAIMER
+
         counts = Counter(row[1] for row in self._rows)
         if len(self._rows) > 1:
             console.print("  ".join(f"{counts[name]} {name}" for name in _STYLES if counts[name]))

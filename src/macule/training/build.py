@@ -1,192 +1,252 @@
-"""`macule train`: data folders and a recipe -> a bundle, fitted and scored, every step resumable."""
+"""`macule train`: data folders and a recipe -> a run and a bundle, fitted and scored, every step resumable."""
 
 from __future__ import annotations
 
-import copy
 import datetime
-import hashlib
 import json
-import platform
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from accelerate import PartialState
 
-from macule import __version__
-from macule.analysis import image, preprocess
-from macule.analysis import patient as patients
-from macule.analysis.batch import cores
-from macule.analysis.gate import Gate
-from macule.analysis.network import Network, Output
-from macule.analysis.preprocess import Preprocessing
+from macule.analysis.bundle import Bundle, load
+from macule.analysis.pipeline import Analyzer
 from macule.data import guard, membership
+from macule.data.atomic import writing
 from macule.data.record import Record
-from macule.errors import UsageError
-from macule.taxonomy import Diagnosis
-from macule.training import cache, export, fit, from_split, loop, prepare
+from macule.evaluation import runs, scoring
+from macule.training import bundling, cache, fit, from_split, heritage, labels, loop, prepare, record, trained
+from macule.training.batches import TrainingSet
+from macule.training.events import Events
 from macule.training.from_split import Chosen
-from macule.training.loop import TrainingSet
-from macule.training.model import LesionNet
-from macule.training.prepare import Parts
+from macule.training.loop import Row
+from macule.training.networks import LesionNet, Start
+from macule.training.prepare import Fold, Parts
 from macule.training.recipe import Recipe
 
-CACHE_SIDE = 256  # the short side of the resized copies of HAM10000 that the first bundle was trained on
-MEAN = STD = (0.5, 0.5, 0.5)  # what EfficientNet-Lite's ImageNet weights expect
-GATE_PICTURES = 2000
-CHECKED_PICTURES = 32
-CODES = list(Diagnosis)
+METRICS = "metrics.json"
 
 
-def build(recipe: Recipe, root: Path, out: Path, work: Path, *, chosen: Chosen | None = None,
-          log: Callable[[str], None] = print) -> None:
-    """Train, export, fit and write the bundle to `out`. `work` keeps caches and checkpoints: run again to go on.
+@dataclass(frozen=True)
+class Source:
+    """Where the pictures come from and how they are parted.
 
-    chosen: a split file to part the pictures by, in place of the recipe's own split.
-
-    Raises: LeakingSplit before any work is done; DatasetError, ExportMismatch, Diverged.
+    root: the folder that holds the data sets. work: caches and runs. chosen: a split file in place of the recipe's
+    own split. pairs: links of `macule data audit`. fold: of a cross-validation. allow_leak: whether kin may be parted;
+    every figure is marked then.
     """
-    _limit_threads()
-    _spec(recipe)  # an impossible setting is refused now, not after an hour of training
-    parts = from_split.read(recipe, root, chosen) if chosen else prepare.read(recipe, root, work)
-    log = _marking(log, parts)
-    log(_summary(parts))
-    pictures = cache.build(parts.train, work, side=CACHE_SIDE)
-    run = work / (f"{recipe.name}-{chosen.key}" if chosen else recipe.name)
-    network = loop.train(recipe, TrainingSet(pictures, parts.train), run, mean=MEAN, std=STD, log=log)
-    out.mkdir(parents=True, exist_ok=True)
-    write_bundle(network, recipe, parts, out, log=log)
+
+    root: Path
+    work: Path
+    chosen: Chosen | None = None
+    pairs: Path | None = None
+    fold: Fold | None = None
+    allow_leak: bool = False
 
 
-def write_bundle(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *, log: Callable[[str], None]) -> None:
-    """Everything after training: export, temperature, thresholds, gate and bundle.json (without metrics)."""
-    spec = _spec(recipe)
-    (out / "card.md").unlink(missing_ok=True)  # it would speak for the network that stood here before
-    model = out / "model.onnx"
-    network = _adjusted(network, recipe, parts.train)
-    export.to_onnx(network, model, size=spec.size)
-    gap = export.difference(network, model, *_inputs(parts.calibration[:CHECKED_PICTURES], spec))
-    log(f"torch and ONNX logits differ by at most {gap:.1e}")
-    logits, embeddings = infer(model, spec, parts.calibration)
-    targets = np.array([CODES.index(record.diagnosis) for record in parts.calibration])
-    temperature = fit.temperature(logits, targets)
-    _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES))
-    gate = fit.gate(seen, embeddings)
-    write_gate(gate, out / "gate.npz")
-    split = {"train": parts.train, "calibration": parts.calibration, "test": parts.test}
-    membership.write(out / membership.FILE, split, sha256=_hashes(parts), leaky=parts.leaky)
-    content = {
-        "format": 1,
-        "id": recipe.name,
-        "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "licence": "CC BY-NC 4.0",
-        "model": {"file": model.name, "sha256": export.sha256(model)},
-        "preprocessing": spec.to_dict(),
-        "classes": [code.value for code in CODES],
-        "calibration": {"temperature": temperature, "fitted_on": "calibration part", "n": len(targets)},
-        "thresholds": fit.thresholds(fit.softmax(logits / temperature), targets) | _warning(parts),
-        "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
-        "metrics": {},
-        "provenance": _provenance(recipe, parts, gap),
-    }
-    (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[str], None] = print,
+          show: Callable[[Row], None] = lambda _: None, tensorboard: bool = False, again: bool = True) -> Path:
+    """Train, export, fit and write the bundle to `out`. Run again, it goes on.
 
-
-def _adjusted(network: LesionNet, recipe: Recipe, train: Sequence[Record]) -> LesionNet:
-    """A copy with the class offsets folded into the head's bias, so that the graph stays as it is."""
-    targets = np.array([CODES.index(record.diagnosis) for record in train])
-    shift = fit.offsets(targets, sampling_exponent=recipe.sampling_exponent, adjustment=recipe.logit_adjustment)
-    network = copy.deepcopy(network)
-    with torch.no_grad():
-        network.head.bias.add_(torch.from_numpy(shift).float())
-    return network
-
-
-def infer(model: Path, spec: Preprocessing,
-          records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Mean logits and mean embedding over the views, as serving computes them.
-
-    Returns: float64, shape (N, 11), and float32, shape (N, D).
+    out: None for no bundle but the one in the run's folder. log: told what a person should read; show: every row of the
+    curve. tensorboard: whether the rows are written for it too, into the run's folder. again: whether the bundle of a
+    run that has come to its end is written anew.
+    Returns: the run's folder.
+    Raises: LeakingSplit before any work is done; DatasetError, TrainingFault, EnvironmentFault, UsageError.
     """
-    network = Network(model, size=spec.size)
-    count = spec.views
+    limit_threads()
+    # An impossible setting is refused now, not after an hour of training.
+    bundling.preprocessing(recipe, (0.5,) * 3, (0.5,) * 3)
+    processes = PartialState()
+    with processes.main_process_first():  # the others find its caches
+        parts = read(recipe, source)
+        fit.need(len(parts.train), bundling.in_taxonomy(parts.calibration, recipe.targets))
+        data, validation = sets(recipe, parts, source.work)
+    log = marking(log, parts) if processes.is_main_process else _silent
+    log(summary(parts))
+    network = loop.start(recipe)
+    folder = source.work / f"{recipe.name}-{loop.fingerprint(recipe, data, validation)[:8]}"
+    if not again and _concluded(folder, recipe):
+        log(f"{folder.name} has come to its end already")
+        return folder
+    warnings = cautions(recipe, network, parts)
+    for warning in warnings:
+        log(f"WARNING: {warning}")
+    with recorded(folder, facts(recipe, network.start, parts, warnings), main=processes.is_main_process):
+        with _events(folder, show, wanted=tensorboard and processes.is_main_process) as shown:
+            network = loop.train(recipe, network, data, folder, validation=validation, show=shown)
+        if processes.is_main_process:
+            _conclude(_Made(network, recipe, parts, folder), out or folder / "bundle", log)
+    processes.wait_for_everyone()
+    return folder
 
-    def run(record: Record) -> Output:
-        images, about = _inputs([record], spec)
-        return network.run(preprocess.make_views(images[0], count), np.repeat(about, count, axis=0))
 
-    with ThreadPoolExecutor(cores()) as pool:
-        outputs = [(o.logits.astype(np.float64).mean(axis=0), o.embedding.mean(axis=0)) for o in pool.map(run, records)]
-    logits, embeddings = zip(*outputs, strict=True)
-    return np.stack(logits), np.stack(embeddings)
+def _concluded(folder: Path, recipe: Recipe) -> bool:
+    """Whether this very recipe, and not only one of the same weights, was trained, exported and scored there."""
+    written = (runs.RUN, METRICS, bundling.PREDICTIONS, trained.FILE)
+    if not all((folder / name).is_file() for name in written):
+        return False
+    told = runs.load(folder)
+    return bool(told["status"] == "finished" and told["recipe_sha256"] == record.digest(recipe.model_dump(mode="json")))
 
 
-def _spec(recipe: Recipe) -> Preprocessing:
-    """Raises: UsageError if the recipe's serve_size or views is impossible."""
+@contextmanager
+def recorded(folder: Path, facts: record.Facts, *, main: bool) -> Iterator[None]:
+    """run.json says that the run is on, and in the end how it went; one process writes it."""
+    if not main:
+        yield
+        return
+    record.start(folder, facts, now=now())
     try:
-        return Preprocessing(size=recipe.serve_size, mean=MEAN, std=STD, views=recipe.views)
-    except ValueError as error:
-        raise UsageError(f"recipe {recipe.name}: {error}.") from error
+        yield
+    except BaseException as error:
+        record.fail(folder, error, now=now())
+        raise
+    record.finish(folder, now=now())
 
 
-def write_gate(gate: Gate, path: Path) -> None:
-    # Half precision for the directions would do; single keeps the score equal to 1e-4 and the file small enough.
-    np.savez_compressed(path, mean=gate.mean.astype(np.float32), components=gate.components.astype(np.float32),
-                        basis=gate.basis.astype(np.float32), residual_scale=np.float64(gate.residual_scale))
+@contextmanager
+def _events(folder: Path, show: Callable[[Row], None], *, wanted: bool) -> Iterator[Callable[[Row], None]]:
+    """`show`, and TensorBoard's events beside it if they are wanted. Raises: MissingExtra."""
+    if not wanted:
+        yield show
+        return
+    written: list[Events] = []
+
+    def both(row: Row) -> None:
+        if not written:
+            written.append(Events(folder / "events", again_from=row["step"]))
+        written[0].row(row)
+        show(row)
+
+    try:
+        yield both
+    finally:
+        for events in written:
+            events.close()
 
 
-def _inputs(records: Sequence[Record], spec: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    images = np.stack([preprocess.apply(image.decode(record.read()).rgb, spec) for record in records])
-    return images, np.stack([patients.encode(record.patient) for record in records])
+def read(recipe: Recipe, source: Source) -> Parts:
+    """The recipe's parts. Raises: LeakingSplit, DatasetError, UsageError."""
+    if source.chosen:
+        parts = from_split.read(recipe, source.root, source.chosen)
+        return heritage.guard_teachers(recipe, parts, allow_leak=source.chosen.allow_leak)
+    parts = prepare.read(recipe, source.root, source.work, pairs=source.pairs, fold=source.fold)
+    if parts.report is not None:
+        guard.enforce(parts.report, allow_leak=source.allow_leak, remedy="Set split.by to patient")
+    return heritage.guard_teachers(recipe, parts, allow_leak=source.allow_leak)
 
 
-def _every(records: Sequence[Record], count: int) -> list[Record]:
-    """About `count` of the records, evenly spread."""
-    return list(records[::max(1, len(records) // count)])
+def sets(recipe: Recipe, parts: Parts, work: Path) -> tuple[TrainingSet, TrainingSet | None]:
+    """What is learnt from, and what is looked at on the way."""
+    others = labels.rows([*parts.calibration, *parts.test], recipe.targets)
+    labels.need(labels.allowed(parts.train, recipe.targets), others, recipe.targets)
+    looking = recipe.engine.validate_every > 0 and len(parts.calibration) > 0
+    return _set(recipe, parts.train, work), _set(recipe, parts.calibration, work) if looking else None
 
 
-def _limit_threads() -> None:
+def _set(recipe: Recipe, records: Sequence[Record], work: Path) -> TrainingSet:
+    allowed = labels.allowed(records, recipe.targets)
+    side = max(cache.SIDE, recipe.serving.size, *(phase.size for phase in recipe.phases))
+    form = cache.Form(side, recipe.serving.arms, recipe.serving.size)
+    return TrainingSet(cache.build(records, work, form=form), records, allowed)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a run has come to."""
+
+    network: LesionNet
+    recipe: Recipe
+    parts: Parts
+    folder: Path
+
+
+def _conclude(made: _Made, out: Path, log: Callable[[str], None]) -> None:
+    trained.save(made.folder, made.network, made.recipe)
+    bundling.write(made.network, made.recipe, made.parts, out, predictions=made.folder, log=log)
+    keep_score(made.recipe, made.parts, made.folder, out, log)
+
+
+def keep_score(recipe: Recipe, parts: Parts, folder: Path, out: Path, log: Callable[[str], None]) -> None:
+    """What the bundle in `out` comes to on the locked part, into the run's folder."""
+    # Kept with the weights, wherever the bundle goes: who learns from them must know what they have seen.
+    shutil.copyfile(out / membership.FILE, folder / membership.FILE)
+    metrics = score(load(out), recipe, parts)
+    with writing(folder / METRICS) as stream:
+        stream.write(json.dumps(metrics, indent=2) + "\n")
+    if metrics:
+        log(headline(metrics))
+
+
+def score(bundle: Bundle, recipe: Recipe, parts: Parts) -> dict[str, Any]:
+    """The locked part through the path that serves a clinic; empty where no picture of it has a single diagnosis."""
+    records = [each for each in parts.test if len(each.labels) == 1]
+    if not records:
+        return {}
+    name = "+".join(recipe.datasets)
+    about = {"bundle": scoring.describe(bundle), "dataset": name, "split": "test", "leaky": parts.leaky}
+    return about | scoring.score(scoring.predict(Analyzer(bundle), records), name)
+
+
+def headline(metrics: dict[str, Any]) -> str:
+    shown = [f"{name.replace('_', ' ')} {metrics[name]['value']:.3f} ({metrics[name]['low']:.3f} to "
+             f"{metrics[name]['high']:.3f})" for name in ("balanced_accuracy", "macro_auc", "malignant_auc")
+             if metrics[name]["value"] is not None]
+    return f"locked part of {metrics['dataset']}, {metrics['pictures']} pictures: {', '.join(shown)}"
+
+
+def cautions(recipe: Recipe, network: LesionNet, parts: Parts) -> list[str]:
+    found = []
+    if not network.start.pretrained:
+        frozen = [phase.trainable for phase in recipe.phases if phase.trainable != "all"]
+        found.append(f"{recipe.network.backbone} starts FROM SCRATCH, with random weights: {network.start.note}")
+        if frozen:
+            found.append(f"nothing is frozen, though the recipe says {', '.join(frozen)}: random weights must learn")
+    if parts.absent:
+        found.append(f"{', '.join(parts.absent)} not found, so lesions that stand there too were not left out: this "
+                     "bundle should not be scored on them")
+    if parts.vague:
+        found.append(f"{parts.vague} pictures outside the training part have no single class and are left out")
+    return found
+
+
+def facts(recipe: Recipe, start: Start, parts: Parts, warnings: list[str]) -> record.Facts:
+    shown = recipe.model_dump(mode="json")
+    counted = {role: getattr(parts, role) for role in prepare.ROLES}
+    return record.Facts(
+        name=recipe.name, recipe=shown, recipe_sha256=record.digest(shown), manifest=parts.split.get("manifest"),
+        pictures={role: len(records) for role, records in counted.items()},
+        lesions={role: prepare.lesions(records) for role, records in counted.items()},
+        split=parts.split, leaky=parts.leaky, seed=recipe.seed,
+        start=runs.Start(start.backbone, start.weights, start.pretrained), warnings=warnings)
+
+
+def _silent(_: str) -> None:
+    """The first process speaks for all."""
+
+
+def limit_threads() -> None:
     import cv2
 
     cv2.setNumThreads(1)  # the loader has its own thread; OpenCV's pool would fight torch's for the cores
 
 
-def _marking(log: Callable[[str], None], parts: Parts) -> Callable[[str], None]:
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def marking(log: Callable[[str], None], parts: Parts) -> Callable[[str], None]:
     """Every line of a leaking run says that it is one."""
     mark = guard.mark(parts.leaky)
     return lambda text: log("\n".join(mark + line for line in text.splitlines()))
 
 
-def _warning(parts: Parts) -> dict[str, str]:
-    return {"fitted_on": f"{guard.MARK} calibration part"} if parts.leaky else {}
-
-
-def _hashes(parts: Parts) -> dict[str, str]:
-    """`dataset:id` -> SHA-256 of each picture's bytes; the manifest's, where there is one."""
-    records = [*parts.train, *parts.calibration, *parts.test]
-    return {name: parts.sha256.get(name) or hashlib.sha256(record.read()).hexdigest()
-            for record in records for name in [f"{record.dataset}:{record.picture_id}"]}
-
-
-def _summary(parts: Parts) -> str:
+def summary(parts: Parts) -> str:
     shown = {"train": parts.train, "calibration": parts.calibration, "test": parts.test, "left out": parts.left_out}
     return "\n".join(f"{name:12} {len(records):6} pictures  {prepare.lesions(records):6} lesions"
                      for name, records in shown.items())
-
-
-def _provenance(recipe: Recipe, parts: Parts, gap: float) -> dict[str, Any]:
-    return {
-        "recipe": asdict(recipe),
-        "pictures": {"train": len(parts.train), "calibration": len(parts.calibration), "test": len(parts.test)},
-        "lesions": {"train": prepare.lesions(parts.train), "calibration": prepare.lesions(parts.calibration),
-                    "test": prepare.lesions(parts.test)},
-        "left_out_for_exams": len(parts.left_out),
-        "leaky": parts.leaky,
-        **({"split": dict(parts.split)} if parts.split else {}),
-        "torch_onnx_difference": gap,
-        "versions": {"macule": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }

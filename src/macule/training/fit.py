@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.analysis.gate import Gate
+from macule.errors import Diverged, TooFewPictures
 from macule.taxonomy import Diagnosis
 
 Rows = NDArray[np.float64]
@@ -16,17 +17,18 @@ MEDIUM_SENSITIVITY, HIGH_SENSITIVITY, EXCLUSION_SENSITIVITY = 0.95, 0.80, 0.95
 MIN_POSITIVES = 30
 GATE_DIRECTIONS = 64
 GATE_QUANTILE = 0.995
+#: Of the largest: less is the noise of single precision.
+LEAST_VARIATION = 1e-5
 
 
-def offsets(targets: NDArray[np.int64], *, sampling_exponent: float, adjustment: float) -> NDArray[np.float64]:
+def offsets(drawn: NDArray[np.float64], *, adjustment: float) -> NDArray[np.float64]:
     """What to add to the logits so that a share of the drawn mixture no longer acts as the prior (Menon et al. 2021).
 
-    targets: class of each training picture. Returns: float64, shape (K,), mean 0 over the classes that occur.
+    drawn: how often each class was drawn in training. Returns: float64, shape (C,), mean 0 over the classes that occur.
     """
-    counts = np.bincount(targets, minlength=len(CODES)).astype(np.float64)
-    present = counts > 0
-    logs = np.zeros(len(CODES))
-    logs[present] = (1 - sampling_exponent) * np.log(counts[present])
+    present = drawn > 0
+    logs = np.zeros(len(drawn))
+    logs[present] = np.log(drawn[present])
     logs[present] -= logs[present].mean()
     return -adjustment * logs
 
@@ -36,47 +38,74 @@ def softmax(logits: Rows) -> Rows:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def negative_log_likelihood(logits: Rows, targets: NDArray[np.int64]) -> float:
-    shares = softmax(logits)[np.arange(len(targets)), targets]
+def negative_log_likelihood(logits: Rows, allowed: NDArray[np.bool_]) -> float:
+    """allowed: the classes that each label stands for, bool, shape (N, K); their probabilities are summed."""
+    shares = (softmax(logits) * allowed).sum(axis=1)
     return float(-np.log(np.maximum(shares, 1e-12)).mean())
 
 
-def temperature(logits: Rows, targets: NDArray[np.int64]) -> float:
+def temperature(logits: Rows, allowed: NDArray[np.bool_]) -> float:
     """The divisor of the logits with the smallest negative log-likelihood (Guo et al. 2017).
 
-    logits: shape (N, K). targets: shape (N,).
+    logits: shape (N, K). allowed: bool, shape (N, K).
     """
     grid = np.exp(np.linspace(np.log(0.2), np.log(5), 401))
-    return float(min(grid, key=lambda t: negative_log_likelihood(logits / t, targets)))
+    return float(min(grid, key=lambda t: negative_log_likelihood(logits / t, allowed)))
+
+
+def need(train: int, calibration: NDArray[np.bool_]) -> None:
+    """What can be known before training of what cannot be fitted after it.
+
+    train: pictures. calibration: bool, shape (N, K), as for `thresholds`.
+
+    Raises: TooFewPictures.
+    """
+    _need_positives(int((calibration & SUSPICIOUS).any(axis=1).sum()), MEDIUM_SENSITIVITY)
+    _need_pictures(train)
+
+
+def _need_positives(count: int, sensitivity: float) -> None:
+    if count < MIN_POSITIVES:
+        raise TooFewPictures(f"{count} positives in the calibration part; at least {MIN_POSITIVES} are needed for "
+                             f"a threshold at {sensitivity:.0%} sensitivity: give more data or a larger such part.")
+
+
+def _need_pictures(count: int) -> None:
+    if count <= GATE_DIRECTIONS + 1:
+        raise TooFewPictures(f"{count} training pictures; more than {GATE_DIRECTIONS + 1} are needed for the gate "
+                             "that tells pictures unlike them: give more data or a larger training part.")
 
 
 def threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], sensitivity: float) -> float:
     """The largest probability at which at least `sensitivity` of the positives are found.
 
-    Raises: ValueError with fewer than MIN_POSITIVES positives.
+    Raises: TooFewPictures with fewer than MIN_POSITIVES positives.
     """
     found = np.sort(scores[positive])[::-1]
-    if len(found) < MIN_POSITIVES:
-        raise ValueError(f"{len(found)} positives in the calibration part; at least {MIN_POSITIVES} are needed.")
+    _need_positives(len(found), sensitivity)
     # The smallest score that must still be found; its own value is included (>=).
     return float(found[int(np.ceil(sensitivity * len(found))) - 1])
 
 
-def thresholds(shares: Rows, targets: NDArray[np.int64]) -> dict[str, object]:
-    """The `thresholds` entry of bundle.json."""
-    positive = SUSPICIOUS[targets]
+def thresholds(shares: Rows, allowed: NDArray[np.bool_]) -> dict[str, object]:
+    """The `thresholds` entry of bundle.json; a class gets one of its own where labels name it alone.
+
+    shares: probabilities, shape (N, K). allowed: bool, shape (N, K): all suspicious, or all benign, in each row.
+    """
+    positive = (allowed & SUSPICIOUS).any(axis=1)
+    alone = allowed & (allowed.sum(axis=1, keepdims=True) == 1)
     malignant = shares[:, SUSPICIOUS].sum(axis=1)
     exclusion = {
-        code.value: _entry(threshold(shares[:, i], targets == i, EXCLUSION_SENSITIVITY), EXCLUSION_SENSITIVITY)
+        code.value: _entry(threshold(shares[:, i], alone[:, i], EXCLUSION_SENSITIVITY), EXCLUSION_SENSITIVITY)
         for i, code in enumerate(CODES)
-        if code.suspicious and (targets == i).sum() >= MIN_POSITIVES
+        if code.suspicious and alone[:, i].sum() >= MIN_POSITIVES
     }
     return {
         "medium": _entry(threshold(malignant, positive, MEDIUM_SENSITIVITY), MEDIUM_SENSITIVITY),
         "high": _entry(threshold(malignant, positive, HIGH_SENSITIVITY), HIGH_SENSITIVITY),
         "cannot_exclude": exclusion,
         "fitted_on": "calibration part, lesion-disjoint from training and test",
-        "n": len(targets),
+        "n": len(allowed),
     }
 
 
@@ -90,17 +119,24 @@ def gate(train: NDArray[np.float32], calibration: NDArray[np.float32]) -> Gate:
 
     train, calibration: embeddings, shape (N, D). The directions come from the first, the threshold from the second.
 
-    Raises: ValueError with too few training pictures to tell what lies outside their span.
+    Raises: TooFewPictures with too few training pictures to tell what lies outside their span; Diverged if all are
+    alike to the network.
     """
-    if len(train) <= GATE_DIRECTIONS + 1:
-        raise ValueError(f"{len(train)} training pictures; more than {GATE_DIRECTIONS + 1} are needed for the gate.")
+    _need_pictures(len(train))
     rows = train.astype(np.float64)
     mean = rows.mean(axis=0)
     _, singular, directions = np.linalg.svd(rows - mean, full_matrices=False)
-    basis = directions[:GATE_DIRECTIONS].T
-    whitening = basis / (singular[:GATE_DIRECTIONS] / np.sqrt(len(rows)))
+    energy = float((singular**2).sum() / len(rows))
+    if not energy > 0:  # written so that NaN is told
+        raise Diverged("the network sees no difference between the training pictures: lower its learning rates and "
+                       "train again.")
+    # Directions in which the embeddings do not vary (dead units, few channels) have no scale to whiten by.
+    count = min(GATE_DIRECTIONS, int((singular > singular[0] * LEAST_VARIATION).sum()))
+    basis = directions[:count].T
+    whitening = basis / (singular[:count] / np.sqrt(len(rows)))
     centred = rows - mean
-    residual = float(((centred**2).sum(axis=1) - ((centred @ basis) ** 2).sum(axis=1)).mean())
+    outside = float(((centred**2).sum(axis=1) - ((centred @ basis) ** 2).sum(axis=1)).mean())
+    residual = max(outside, energy * LEAST_VARIATION)
     unlimited = Gate(mean, whitening, basis, residual, np.inf)
     scores = [unlimited.score(row) for row in calibration]
     return Gate(mean, whitening, basis, residual, float(np.quantile(scores, GATE_QUANTILE)))

@@ -15,7 +15,7 @@ from macule.data.manifest import Manifest
 from macule.data.record import Record
 from macule.data.splitfile import ROLES, Split
 from macule.errors import DatasetError, LeakingSplit, UsageError
-from macule.training.prepare import Parts
+from macule.training.prepare import Parts, scoreable
 from macule.training.recipe import Recipe
 
 
@@ -46,11 +46,13 @@ def read(recipe: Recipe, root: Path, chosen: Chosen) -> Parts:
     split = splitfile.read(chosen.split, manifest=whole.hash)
     roles = split.roles(chosen.fold)
     _check_roles(chosen.split, roles)
-    report, hashes = _inspect(recipe, whole, split, roles, links.read(chosen.pairs))
+    pairs = links.read(chosen.pairs)
+    report, hashes = _inspect(recipe, whole, split, roles, pairs)
     leaky = _enforce(report, split, chosen)
     parts = _records(recipe, whole, root, {name: roles[part] for name, part in split.parts.items()})
-    return Parts(train=parts["train"], calibration=parts["val"], test=parts["test"], exams={}, left_out=[],
-                 leaky=leaky, sha256=hashes, split=_provenance(split, chosen, report))
+    found = Parts(train=parts["train"], calibration=parts["val"], test=parts["test"], exams={}, left_out=[],
+                  leaky=leaky, sha256=hashes, split=_provenance(split, chosen, report), links=pairs)
+    return scoreable(found, recipe.targets)
 
 
 def _check_roles(path: Path, roles: Mapping[str, str]) -> None:
@@ -98,10 +100,6 @@ def _records(recipe: Recipe, whole: Manifest, root: Path, roles: Mapping[str, st
 
 
 def _usable(record: Record) -> Record:
-    if len(record.labels) != 1:
-        raise DatasetError(f"{record.dataset} {record.picture_id} has no single diagnosis (the publisher says "
-                           f"{record.dx_original or 'nothing'!r}), and classes are what is trained: give such rows a "
-                           "reason, or choose another set.")
     if record.picture is None:
         raise DatasetError(f"{record.dataset} {record.picture_id} has no picture here: get the pictures of the set.")
     return record

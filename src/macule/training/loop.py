@@ -1,249 +1,366 @@
-"""The training loop: plain, resumable at every checkpoint, one process."""
+"""The training loop: plain, resumable at every step, and the same for one process, many GPUs or many machines.
+
+accelerate wraps the network, the optimiser and the backward pass; started by torchrun, each process makes and learns
+from its own rows of every batch.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import dataclasses
 import hashlib
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.random import Generator
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list
+from torch import Tensor
 
-from macule.analysis import patient as patients
 from macule.data.record import Record
-from macule.errors import UsageError
-from macule.taxonomy import Diagnosis
-from macule.training import augment
-from macule.training.model import LesionNet
+from macule.errors import Diverged, UsageError
+from macule.training import faults, losses, networks, optimisers, sampling, schedule, state, teachers, trained, validate
+from macule.training.batches import Batch, Normalise, TrainingSet, Wanted, prefetched
+from macule.training.judge import Judge
+from macule.training.networks import LesionNet
 from macule.training.recipe import Recipe
+from macule.training.sampling import Sampler
+from macule.training.schedule import Stretch
 
 CHECKPOINT_EVERY = 100  # steps; a killed run loses a few minutes at the most
 LOG_EVERY = 20
-CODES = list(Diagnosis)
-#: Settings of a recipe that the loop does not read.
-AFTER_TRAINING = frozenset({"name", "datasets", "serve_size", "views", "logit_adjustment"})
+CURVE = "curve.jsonl"
+#: Settings of a recipe that the weights do not depend on.
+_ASIDE = ("name", "summary", "source", "licence", "datasets", "exams", "split")
+_ASIDE_SERVING = ("views", "logit_adjustment")
+
+Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """pictures: uint8, (N, S, S, 3). records: the same N, in the same order."""
+def start(recipe: Recipe) -> LesionNet:
+    """The network as it is before the first step: equal for equal seeds.
 
-    pictures: NDArray[np.uint8]
-    records: Sequence[Record]
-
-    @property
-    def targets(self) -> NDArray[np.int64]:
-        return np.array([CODES.index(record.diagnosis) for record in self.records])
-
-
-class Diverged(RuntimeError):
-    """The loss is not a number; the last checkpoint is intact."""
+    Raises: UsageError if it cannot read the sizes of the recipe; see also networks.build.
+    """
+    torch.manual_seed(recipe.seed)
+    network = networks.build(recipe.network, targets=recipe.targets)
+    for size in sorted({recipe.serving.size, *(phase.size for phase in recipe.phases)}):
+        network.check(size)
+    return network
 
 
-def train(recipe: Recipe, data: TrainingSet, folder: Path, *, mean: Sequence[float], std: Sequence[float],
-          log: Callable[[str], None] = print) -> LesionNet:
+def train(recipe: Recipe, network: LesionNet, data: TrainingSet, folder: Path, *,
+          validation: TrainingSet | None = None, show: Callable[[Row], None] = lambda _: None) -> LesionNet:
     """Run the recipe, from the last checkpoint in `folder` if there is one.
 
-    Returns: the exponential moving average of the weights.
-    Raises: Diverged; UsageError if the recipe makes no step or the checkpoint is of another recipe or other pictures.
+    network: as `start` gives it; it is trained in place.
+    validation: pictures to look at on the way; early stopping and the plateau schedule need them.
+    show: told every row of the curve, with `steps`, of the whole run, and `batch`, pictures a step.
+    Returns: the network that is kept, on the CPU: the moving average of the weights, or the best with early stopping.
+    Raises: Diverged, OutOfMemory, OutOfSpace, CheckpointDamaged: the last checkpoint is intact; UsageError.
     """
-    schedule = _batch_sizes(recipe)
-    if not schedule:
-        raise UsageError(f"recipe {recipe.name} makes no step: give stages with at least {recipe.batch} samples.")
-    torch.manual_seed(recipe.seed)
-    state = _State.fresh(recipe, made_for=_fingerprint(recipe, data.records))
-    state.resume(folder / "checkpoint.pt")
-    order = _draw(recipe, data.targets)
-    normalise = _Normalise(mean, std)
-    started, first = time.monotonic(), state.step
-    for step, batch in _prefetch(recipe, data, order, schedule, first):
-        loss = state.advance(recipe, normalise(batch), step / len(schedule))
-        if not math.isfinite(loss):
-            kept = f"{folder} keeps the last checkpoint"
-            raise Diverged(f"the loss is {loss} at step {step}: lower learning_rate; {kept}.")
-        if step % LOG_EVERY == 0 or step + 1 == len(schedule):
-            _record(folder, log, step=step, steps=len(schedule), loss=loss, size=schedule[step],
-                    elapsed=time.monotonic() - started, first=first)
-        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == len(schedule):
-            state.save(folder / "checkpoint.pt")
-    return state.average
+    folder.mkdir(parents=True, exist_ok=True)
+    with faults.named(recipe, folder):
+        run = _Run(recipe, network, data, validation, folder, show)
+        for stretch in run.stretches:
+            if run.step < stretch.last:
+                run.enter(stretch)
+                run.go(stretch)
+                run.leave(stretch)
+        return run.average.cpu()
+
+
+def fingerprint(recipe: Recipe, data: TrainingSet, validation: TrainingSet | None) -> str:
+    """What the weights depend on; a recipe's other settings may change between training and writing the bundle."""
+    settings = recipe.model_dump(mode="json", exclude=set(_ASIDE))
+    settings["serving"] = {key: value for key, value in settings["serving"].items() if key not in _ASIDE_SERVING}
+    pictures = [[_identity(record) for record in part.records] for part in (data, validation) if part]
+    taught_by = [trained.fingerprint(folder) for folder in teachers.folders(recipe)]
+    return hashlib.sha256(repr((settings, pictures, taught_by)).encode()).hexdigest()
+
+
+def _identity(record: Record) -> tuple[object, ...]:
+    """A picture and what is taught of it: a label that was corrected makes another run."""
+    return record.dataset, record.picture_id, sorted(record.labels), record.malignant, record.patient
 
 
 @dataclass
-class _State:
+class _Run:
+    """A run at one step. losses: of each picture when it was last drawn; known: as they were when the epoch began."""
+
+    recipe: Recipe
     network: LesionNet
-    average: LesionNet
-    optimiser: torch.optim.Optimizer
-    loss: nn.Module
-    made_for: str
+    data: TrainingSet
+    validation: TrainingSet | None
+    folder: Path
+    show: Callable[[Row], None]
     step: int = 0
+    judge: Judge = field(default_factory=Judge)
 
-    @classmethod
-    def fresh(cls, recipe: Recipe, *, made_for: str) -> _State:
-        network = LesionNet.pretrained(recipe.backbone, dropout=recipe.dropout, frozen_blocks=recipe.frozen_blocks)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = copy.deepcopy(network).requires_grad_(False)
-        loss = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        return cls(network, average, _optimiser(recipe, network), loss, made_for)
+    def __post_init__(self) -> None:
+        recipe = self.recipe
+        self.accelerator = _accelerator(recipe)
+        _need_even_parts(recipe, processes=self.accelerator.num_processes)
+        _need_pictures_to_look_at(recipe, self.validation)
+        self.network = self.network.to(self.device)
+        if recipe.engine.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        drawn = sampling.drawn(self.data.allowed, recipe.sampling)
+        self.objective = losses.Objective(recipe.loss, counts=drawn, targets=recipe.targets).to(self.device)
+        self.normalise = Normalise(self.network.start.mean, self.network.start.std,
+                                   channels_last=recipe.engine.channels_last)
+        self.teachers = teachers.load(recipe, self.device)
+        self.stretches = self._layout()
+        self.sampler = self._sampler(self.stretches[-1].last)
+        self.losses = np.full(len(self.data.records), np.nan)
+        self.known = self.losses.copy()
+        self.best: dict[str, Tensor] | None = None
+        self.made_for = fingerprint(recipe, self.data, self.validation)
+        self.started = time.monotonic()
+        self._since: list[float] = []
+        self._optimiser_state: dict[str, Any] | None = None
+        self.resume()
 
-    def advance(self, recipe: Recipe, batch: tuple[Tensor, Tensor, Tensor], progress: float) -> float:
-        images, about, targets = batch
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.accelerator.device
+        return device
+
+    def _layout(self) -> list[Stretch]:
+        return schedule.layout(self.recipe, steps_per_epoch=self._sampler(1).steps_per_epoch)
+
+    def _sampler(self, steps: int) -> Sampler:
+        return Sampler(self.data.allowed, self.recipe.sampling, batch=self.recipe.engine.batch, steps=steps,
+                       seed=self.recipe.seed)
+
+    # The run
+
+    def enter(self, stretch: Stretch) -> None:
+        self.network.set_trainable(stretch.phase.trainable)
+        optimiser = optimisers.make(self.recipe.optimiser, stretch.phase, self.network)
+        if self._optimiser_state is not None and self.step > stretch.first:
+            optimiser.load_state_dict(self._optimiser_state)
+        self._optimiser_state = None
+        self.wrapped, self.optimiser = self.accelerator.prepare(self.network, optimiser)
+        if self.step == stretch.first:
+            self.judge, self.best = Judge(), None
+
+    def go(self, stretch: Stretch) -> None:
+        for steps in self._segments(stretch):
+            for parts in _grouped(prefetched(self.data, self.recipe, self._wanted(stretch, steps)),
+                                  self.recipe.engine.accumulate):
+                self._advance(stretch, parts)
+                if self._look(stretch) or self.step == stretch.last:
+                    return
+                if self.step % CHECKPOINT_EVERY == 0:
+                    self.save()
+
+    def leave(self, stretch: Stretch) -> None:
+        """The best weights of the phase are what is kept and what the next phase starts from."""
+        self.step = stretch.last
+        if self.recipe.stopping.patience is not None and self.best is not None:
+            self.average.load_state_dict(self.best)
+            self.network.load_state_dict(self.best)
+        self.accelerator.free_memory()
+        self.save()
+
+    def _segments(self, stretch: Stretch) -> Iterator[range]:
+        """A curriculum's next epoch depends on this one's losses, so nothing may be drawn ahead of it."""
+        if not self.recipe.sampling.curriculum:
+            yield range(self.step, stretch.last)
+            return
+        while self.step < stretch.last:
+            epoch = self.sampler.epoch(self.step)
+            if self.step == epoch.first:
+                self.known = self.losses.copy()
+            yield range(self.step, min(epoch.last, stretch.last))
+
+    def _wanted(self, stretch: Stretch, steps: range) -> Iterator[Wanted]:
+        part = (self.accelerator.process_index, self.accelerator.num_processes)
+        for step in steps:
+            offset = 0
+            for indices in np.array_split(self.sampler.batch(step, self.known), self.recipe.engine.accumulate):
+                yield Wanted(step, stretch.phase.size, indices, offset, part)
+                offset += len(indices)
+
+    def _advance(self, stretch: Stretch, parts: Sequence[Batch]) -> None:
+        """One step of the optimiser over all parts of a batch."""
+        rate = schedule.rate(self.recipe.schedule, schedule.progress(self.recipe.schedule, self.stretches, self.step))
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * _rate(progress, recipe.warmup_share)
+            group["lr"] = group["peak"] * rate * self.judge.rate
+        # Dropout is drawn anew from the step, so that a resumed run forgets the same units.
+        torch.manual_seed(_seed(self.recipe.seed, self.step, self.accelerator.process_index))
         self.network.train()
-        logits, _, _ = self.network(images, about)
-        loss = self.loss(logits, targets)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.zero_grad()
+        total = sum(self._learn(part, last=number + 1 == len(parts), share=1 / len(parts))
+                    for number, part in enumerate(parts))
+        self._need_a_number("loss", total, stretch)
+        norm = float(self._clip())
+        if self.accelerator.scaler is None:  # which expects such gradients, and leaves the step out
+            self._need_a_number("gradient", norm, stretch)
         self.optimiser.step()
+        self._record(stretch, total)
         self.step += 1
         # A young average would be mostly ImageNet, so its memory grows with the run.
-        _blend(self.average, self.network, min(recipe.ema_decay, (1 + self.step) / (10 + self.step)))
-        return float(loss.detach())
+        optimisers.blend(self.average, self.network, min(self.recipe.engine.ema, (1 + self.step) / (10 + self.step)))
 
-    def save(self, path: Path) -> None:
-        parts = {"network": self.network.state_dict(), "average": self.average.state_dict(),
-                 "optimiser": self.optimiser.state_dict(), "step": self.step, "torch_rng": torch.get_rng_state(),
-                 "made_for": self.made_for}
-        partial = path.with_suffix(".partial")
-        torch.save(parts, partial)
-        partial.rename(path)
+    def _clip(self) -> Tensor:
+        """Returns: the norm of the gradient as it was."""
+        limit = self.recipe.optimiser.clip
+        norm: Tensor = self.accelerator.clip_grad_norm_(self.network.parameters(), limit or math.inf)
+        return norm
 
-    def resume(self, path: Path) -> None:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+    def _need_a_number(self, what: str, value: float, stretch: Stretch) -> None:
+        """Raises: Diverged, before the weights are spoilt and end up in a checkpoint."""
+        if not math.isfinite(value):
+            raise Diverged(f"the {what} is {value} at step {self.step}: lower the learning_rate of phases."
+                           f"{stretch.number}, or look at the pictures; {self.folder} keeps the last checkpoint.")
+
+    def _learn(self, batch: Batch, *, last: bool, share: float) -> float:
+        """Forward and backward of one part. Returns: its share of the step's loss."""
+        pictures = batch.images.to(self.device, non_blocking=True)
+        images = self.normalise(pictures)
+        about, allowed = batch.patient.to(self.device), batch.allowed.to(self.device)
+        if batch.mixing is not None:
+            images = batch.mixing.apply(images)
+        syncing = contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped)
+        with syncing:
+            logits = self.wrapped(images, about)[0]
+            each = self._cost(logits, allowed, batch)
+            if self.teachers:
+                told = teachers.answer(self.teachers, pictures, about, batch.mixing)
+                each = self._with_teachers(each, logits, told)
+            loss = each.mean()
+            self.accelerator.backward(loss * share)
+        if self.recipe.sampling.curriculum:
+            self._remember(batch, each.detach())
+        return float(loss.detach()) * share
+
+    def _cost(self, logits: Tensor, allowed: Tensor, batch: Batch) -> Tensor:
+        own: Tensor = self.objective(logits, allowed)
+        if batch.mixing is None:
+            return own
+        share = torch.from_numpy(batch.mixing.share).float().to(self.device)
+        partner: Tensor = self.objective(logits, allowed[torch.from_numpy(batch.mixing.partner).to(self.device)])
+        return share * own + (1 - share) * partner
+
+    def _with_teachers(self, each: Tensor, logits: Tensor, told: Tensor) -> Tensor:
+        settings = self.recipe.distillation
+        assert settings is not None  # noqa: S101 (teachers come from it)
+        apart = losses.distilled(logits, told, temperature=settings.temperature)
+        return (1 - settings.weight) * each + settings.weight * apart
+
+    def _remember(self, batch: Batch, each: Tensor) -> None:
+        rows = self.accelerator.gather(torch.from_numpy(batch.indices).to(self.device)).cpu().numpy()
+        self.losses[rows] = self.accelerator.gather(each).float().cpu().numpy()
+
+    # What is written and looked at
+
+    def _look(self, stretch: Stretch) -> bool:
+        """At the validation pictures, where it is time to. Returns: whether the phase should end."""
+        if self.validation is None or not self.recipe.engine.validate_every:
+            return False
+        every = max(1, round(self.recipe.engine.validate_every * self.sampler.steps_per_epoch))
+        if self.step % every and self.step != stretch.last:
+            return False
+        found: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            answers = validate.logits(self.average, self.validation, size=self.recipe.serving.size,
+                                      normalise=self.normalise, device=self.device)
+            found = [validate.figures(answers, self.validation)]
+        if self.accelerator.num_processes > 1:
+            broadcast_object_list(found)
+        self._write(self._place(stretch, self.step - 1) | {"validation": found[0]})
+        if self.judge.see(self.recipe, found[0], self.step) and self.recipe.stopping.patience is not None:
+            self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
+        return self.judge.tired(self.recipe)
+
+    def _record(self, stretch: Stretch, loss: float) -> None:
+        self._since.append(loss)
+        if self.step % LOG_EVERY and self.step + 1 != stretch.last:
             return
-        parts = torch.load(path, weights_only=True)
-        # Without this a changed recipe would go on from, or hand back, the network of the old one.
-        if parts.get("made_for") != self.made_for:
-            raise UsageError(f"{path} is of another recipe or other pictures: give another work folder or delete it.")
+        body = self.optimiser.param_groups[0]["lr"]
+        self._write(self._place(stretch, self.step) | {
+            "size": stretch.phase.size, "loss": round(float(np.mean(self._since)), 5), "rate": body,
+            "seconds": round(time.monotonic() - self.started, 1)})
+        self._since = []
+
+    def _place(self, stretch: Stretch, step: int) -> Row:
+        return {"step": step, "epoch": round((step + 1) / self.sampler.steps_per_epoch, 4), "phase": stretch.number}
+
+    def _write(self, row: Row) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        with (self.folder / CURVE).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        self.show(row | {"steps": self.stretches[-1].last, "batch": self.recipe.engine.batch})
+
+    def save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        state.save(self.folder, {
+            "network": self.network.state_dict(), "average": self.average.state_dict(), "best": self.best,
+            "optimiser": self.optimiser.state_dict(), "scaler": scaler.state_dict() if scaler else None,
+            "step": self.step, "judge": vars(self.judge), "losses": torch.from_numpy(self.losses),
+            "known": torch.from_numpy(self.known), "made_for": self.made_for})
+
+    def resume(self) -> None:
+        parts = state.load(self.folder, made_for=self.made_for)
+        if parts is None:
+            return
         self.network.load_state_dict(parts["network"])
         self.average.load_state_dict(parts["average"])
-        self.optimiser.load_state_dict(parts["optimiser"])
-        self.step = parts["step"]
-        torch.set_rng_state(parts["torch_rng"])
+        self._optimiser_state, self.best, self.step = parts["optimiser"], parts["best"], parts["step"]
+        self.judge = Judge(**parts["judge"])
+        self.losses, self.known = parts["losses"].numpy(), parts["known"].numpy()
+        if self.accelerator.scaler and parts["scaler"]:
+            self.accelerator.scaler.load_state_dict(parts["scaler"])
 
 
-def _fingerprint(recipe: Recipe, records: Sequence[Record]) -> str:
-    """What the weights depend on; a recipe's other settings may change between training and writing the bundle."""
-    settings = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in AFTER_TRAINING}
-    pictures = [(record.dataset, record.picture_id) for record in records]
-    return hashlib.sha256(repr((settings, pictures)).encode()).hexdigest()
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _optimiser(recipe: Recipe, network: LesionNet) -> torch.optim.Optimizer:
-    """AdamW in three groups: the pretrained weights, the new heads, and what must not decay (norms and biases)."""
-    body: list[nn.Parameter] = []
-    heads: list[nn.Parameter] = []
-    still: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        new = name.startswith(("head.", "patient."))
-        (heads if new else still if parameter.ndim == 1 else body).append(parameter)
-    return torch.optim.AdamW([
-        {"params": body, "peak": recipe.learning_rate, "weight_decay": recipe.weight_decay},
-        {"params": still, "peak": recipe.learning_rate, "weight_decay": 0.0},
-        {"params": heads, "peak": recipe.head_learning_rate, "weight_decay": recipe.weight_decay},
-    ], lr=recipe.learning_rate)
+def _accelerator(recipe: Recipe) -> Accelerator:
+    """Raises: UsageError for a precision that the machine does not have."""
+    wanted = {"fp32": "no"}.get(recipe.engine.precision, recipe.engine.precision)
+    if wanted == "fp16" and not torch.cuda.is_available():
+        raise UsageError("engine.precision is 'fp16', which needs a GPU: set it to 'fp32', or to 'bf16' where the "
+                         "processor has it.")
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != wanted:
+        AcceleratorState._reset_state()  # one process may train several recipes, one after the other
+    return Accelerator(mixed_precision=wanted)
 
 
-def _rate(progress: float, warmup: float) -> float:
-    """Linear warm-up, then half a cosine down to 0."""
-    if progress < warmup:
-        return (progress + 1e-3) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+def _need_even_parts(recipe: Recipe, *, processes: int) -> None:
+    """Raises: UsageError; the pictures of a smaller part would count for more than the others."""
+    engine = recipe.engine
+    if engine.batch % (processes * engine.accumulate):
+        raise UsageError(f"engine.batch is {engine.batch}, which cannot be shared evenly by {processes} processes of "
+                         f"{engine.accumulate} parts each: make it a multiple of {processes * engine.accumulate}.")
 
 
-@torch.no_grad()
-def _blend(average: nn.Module, network: nn.Module, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+def _need_pictures_to_look_at(recipe: Recipe, validation: TrainingSet | None) -> None:
+    """Raises: UsageError."""
+    if validation is None and (recipe.stopping.patience is not None or recipe.schedule.kind == "plateau"):
+        raise UsageError(f"recipe {recipe.name} stops early or slows down by how it does on the calibration part, but "
+                         "there are no calibration pictures: make split.calibration larger.")
 
 
-def _batch_sizes(recipe: Recipe) -> list[int]:
-    """The picture size of every step."""
-    return [stage.size for stage in recipe.stages for _ in range(stage.samples // recipe.batch)]
-
-
-def _draw(recipe: Recipe, targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which pictures, in which order: weighted draws spread evenly, so that no picture waits long for its turn.
-
-    Systematic sampling: over the whole run each picture comes up within one of its expected number of times.
-    """
-    rng = np.random.default_rng(recipe.seed)
-    counts = np.bincount(targets, minlength=len(CODES))
-    weights = counts[targets] ** -float(recipe.sampling_exponent)  # a recipe may say 1: numpy wants 1.0
-    total = sum(stage.samples for stage in recipe.stages)
-    expected = weights / weights.sum() * len(targets)
-    drawn: list[NDArray[np.int64]] = []
-    offset = rng.random(len(targets))
-    for epoch in range(math.ceil(total / len(targets)) + 1):
-        times = np.floor(expected * (epoch + 1) + offset) - np.floor(expected * epoch + offset)
-        drawn.append(rng.permutation(np.repeat(np.arange(len(targets)), times.astype(int))))
-    return np.concatenate(drawn)[:total]
-
-
-_Batch = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]
-
-
-def _prefetch(recipe: Recipe, data: TrainingSet, order: NDArray[np.int64], sizes: Sequence[int],
-              first: int) -> Iterator[tuple[int, _Batch]]:
-    """Batches from step `first` on, the next made while the network works on this one."""
-    targets = data.targets
-
-    def make(step: int) -> _Batch:
-        # Seeded by the step, so that a resumed run sees what an unbroken one would have seen.
-        rng = np.random.default_rng((recipe.seed, step))
-        chosen = order[step * recipe.batch:(step + 1) * recipe.batch]
-        images = np.stack([augment.picture(data.pictures[i], size=sizes[step], rng=rng) for i in chosen])
-        about = np.stack([patients.encode(_forget(recipe, data.records[i], rng)) for i in chosen])
-        return images, about, targets[chosen]
-
-    if first >= len(sizes):
-        return
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(make, first)
-        for step in range(first, len(sizes)):
-            batch = ahead.result()
-            if step + 1 < len(sizes):
-                ahead = pool.submit(make, step + 1)
-            yield step, batch
-
-
-def _forget(recipe: Recipe, record: Record, rng: Generator) -> patients.Patient:
-    return augment.forget(record.patient, field=recipe.field_dropout, everything=recipe.all_dropout, rng=rng)
-
-
-class _Normalise:
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        self.mean, self.std = torch.tensor(mean) * 255, torch.tensor(std) * 255
-
-    def __call__(self, batch: _Batch) -> tuple[Tensor, Tensor, Tensor]:
-        images = (torch.from_numpy(batch[0]).float() - self.mean) / self.std
-        # (N, H, W, 3) seen as (N, 3, H, W) is channels_last already.
-        return images.permute(0, 3, 1, 2), torch.from_numpy(batch[1]), torch.from_numpy(batch[2])
-
-
-def _record(folder: Path, log: Callable[[str], None], *, step: int, steps: int, loss: float, size: int,
-            elapsed: float, first: int) -> None:
-    per_step = elapsed / max(1, step - first + 1)
-    left = per_step * (steps - step - 1) / 60
-    with (folder / "curve.jsonl").open("a", encoding="utf-8") as stream:
-        row = {"step": step, "loss": round(loss, 4), "size": size, "seconds": round(elapsed, 1)}
-        stream.write(json.dumps(row) + "\n")
-    log(f"step {step + 1}/{steps}  {size} px  loss {loss:.3f}  {per_step:.2f} s/step  {left:.0f} min left")
+def _grouped(batches: Iterator[tuple[Wanted, Batch]], count: int) -> Iterator[list[Batch]]:
+    """The parts of each step together."""
+    parts: list[Batch] = []
+    for _, batch in batches:
+        parts.append(batch)
+        if len(parts) == count:
+            yield parts
+            parts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,19 @@ from macule.data.record import Record
 from macule.examples import draw, preset
 from macule.taxonomy import Diagnosis
 
-#: Every key of a recipe, at a size that a test can afford.
+#: A recipe at a size that a test can afford.
 RECIPE: dict[str, Any] = {
-    "name": "mini", "backbone": "lite0", "datasets": ["ham10000", "milk10k"], "serve_size": 64, "views": 2, "batch": 4,
-    "learning_rate": 1e-3, "head_learning_rate": 3e-3, "weight_decay": 0.02, "warmup_share": 0.1,
-    "label_smoothing": 0.05, "dropout": 0.2, "ema_decay": 0.9, "frozen_blocks": 2, "sampling_exponent": 0.5,
-    "logit_adjustment": 0.25,
-    "field_dropout": 0.3, "all_dropout": 0.3, "seed": 5,
+    "name": "mini", "summary": "for tests", "datasets": ["ham10000", "milk10k"], "exams": ["isic2018", "isic2017"],
+    "seed": 5,
+    "split": {"train": 0.6, "calibration": 0.25, "test": 0.15, "seed": 3},
+    "network": {"backbone": "lite0"},
+    "phases": [{"samples": 8, "size": 48, "learning_rate": 1e-3, "head_learning_rate": 3e-3, "trainable": "after:2"},
+               {"samples": 8, "size": 64, "learning_rate": 1e-3, "head_learning_rate": 3e-3, "trainable": "after:2"}],
+    "schedule": {"warmup": 0.1, "span": "run"},
+    "loss": {"smoothing": 0.05},
+    "sampling": {"exponent": 0.5},
+    "engine": {"batch": 4, "ema": 0.9, "validate_every": 0},
+    "serving": {"size": 64, "views": 2, "logit_adjustment": 0.25},
 }
 
 
@@ -42,7 +49,7 @@ def _one_thread():
 @pytest.fixture
 def table():
     """A recipe as TOML is read; each test may change its own."""
-    return {**RECIPE, "stages": [{"samples": 8, "size": 48}, {"samples": 8, "size": 64}]}
+    return copy.deepcopy(RECIPE)
 
 
 @pytest.fixture
@@ -55,23 +62,25 @@ def recipe(table):
 @pytest.fixture(scope="session")
 def backbone():
     """EfficientNet-Lite0 with its ImageNet weights; copy it before changing it."""
-    from macule.training import weights
+    from macule.training.networks import pretrained
 
-    return weights.imagenet("lite0").eval()
+    return pretrained.load("lite0", "require", {})[0].eval()
 
 
 @pytest.fixture(scope="session")
 def dozen():
     """Twelve drawn pictures, uint8 (12, 96, 96, 3), and their records."""
-    from macule.training.loop import TrainingSet
+    from macule.training import labels
+    from macule.training.batches import TrainingSet
+    from macule.training.recipe import Targets
 
     kinds = ("naevus", "irregular-pigmented", "stuck-on-keratosis", "arborising-vessels")
-    labels = (Diagnosis.NV, Diagnosis.MEL, Diagnosis.BKL, Diagnosis.BCC)
+    codes = (Diagnosis.NV, Diagnosis.MEL, Diagnosis.BKL, Diagnosis.BCC)
     about = Patient(age=50.0, sex=Sex.MALE, modality=Modality.DERMOSCOPIC)
-    records = [Record(Path(f"{n}.jpg"), "drawn", str(n), frozenset({labels[n % 4]}), f"drawn:{n}", about)
+    records = [Record(Path(f"{n}.jpg"), "drawn", str(n), frozenset({codes[n % 4]}), f"drawn:{n}", about)
                for n in range(12)]
     pictures = [cv2.resize(draw(preset(kinds[n % 4]), size=(96, 96), seed=n), (96, 96)) for n in range(12)]
-    return TrainingSet(np.stack(pictures), records)
+    return TrainingSet(np.stack(pictures), records, labels.allowed(records, Targets.DIAGNOSIS))
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class Built:
     root: Path
     out: Path
     work: Path
+    run: Path
     log: list[str]
     recipe: Any
     parts: Any
@@ -99,10 +109,11 @@ def built(tmp_path_factory):
     """Planted: a HAM10000 lesion that is an ISIC 2018 picture, and a MILK10k one that is a HAM10000 picture."""
     from macule.training import build, export, fit, prepare
     from macule.training import recipe as recipes
+    from macule.training.build import Source
 
     root, place = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("made")
     _draw_sets(root)
-    made = recipes.parse({**RECIPE, "stages": [{"samples": 8, "size": 64}]}, where="test")
+    made = recipes.parse({**RECIPE, "phases": RECIPE["phases"][1:]}, where="test")
     (place / "out").mkdir()
     (place / "out" / "card.md").write_text("of the network that stood here before")
     log: list[str] = []
@@ -115,12 +126,11 @@ def built(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "MIN_POSITIVES", 2)
         patch.setattr(fit, "GATE_DIRECTIONS", 8)
-        patch.setattr(prepare, "SHARES", {"train": 0.6, "calibration": 0.25, "test": 0.15})
         patch.setattr(export, "to_onnx", to_onnx)
-        build.build(made, root, place / "out", place / "work", log=log.append)
+        run = build.build(made, Source(root, place / "work"), place / "out", log=log.append)
         parts = prepare.read(made, root, place / "work")
     (network,) = exported
-    return Built(root, place / "out", place / "work", log, made, parts, network)
+    return Built(root, place / "out", place / "work", run, log, made, parts, network)
 
 
 def _draw_sets(root: Path) -> None:

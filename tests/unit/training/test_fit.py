@@ -7,8 +7,9 @@ pytest.importorskip("torch", reason="needs the training extra")
 
 from macule.analysis import gate as gates
 from macule.analysis.calibrate import SUSPICIOUS
+from macule.errors import Diverged, TooFewPictures
 from macule.taxonomy import Diagnosis
-from macule.training import build, fit
+from macule.training import bundling, fit
 
 pytestmark = pytest.mark.training
 
@@ -16,29 +17,43 @@ CODES = list(Diagnosis)
 
 
 def sample(n, temperature, seed=0):
-    """Logits that are `temperature` times too sharp, and classes drawn as the right logits say."""
+    """Logits that are `temperature` times too sharp, and labels drawn as the right logits say, each of one class."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (n, 11))
     shares = fit.softmax(logits)
     targets = (shares.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
-    return logits * temperature, targets
+    return logits * temperature, np.eye(11, dtype=bool)[targets]
 
 
 @pytest.mark.parametrize("known", [0.5, 1.0, 2.5])
 def test_temperature_is_recovered(known):
-    logits, targets = sample(6000, known)
-    assert fit.temperature(logits, targets) == pytest.approx(known, rel=0.06)
+    logits, allowed = sample(6000, known)
+    assert fit.temperature(logits, allowed) == pytest.approx(known, rel=0.06)
 
 
 def test_temperature_does_not_depend_on_the_offset_of_the_logits():
-    logits, targets = sample(500, 1.7)
-    assert fit.temperature(logits + 300, targets) == fit.temperature(logits, targets)
+    logits, allowed = sample(500, 1.7)
+    assert fit.temperature(logits + 300, allowed) == fit.temperature(logits, allowed)
+
+
+def test_temperature_is_recovered_from_lumped_labels():
+    """Half of the labels say no more than whether the lesion is suspicious."""
+    logits, allowed = sample(8000, 2.5)
+    group = np.where((allowed & SUSPICIOUS).any(axis=1, keepdims=True), SUSPICIOUS, ~SUSPICIOUS)
+    lumped = np.where((np.arange(8000) % 2 == 0)[:, None], group, allowed)
+    assert fit.temperature(logits, lumped) == pytest.approx(2.5, rel=0.08)
+
+
+def test_the_likelihood_of_a_lump_is_the_summed_probability():
+    logits = np.log(np.array([[0.5, 0.2, 0.3], [0.1, 0.6, 0.3]]))
+    allowed = np.array([[True, False, True], [False, True, False]])
+    assert fit.negative_log_likelihood(logits, allowed) == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
 
 
 def test_the_fitted_temperature_is_no_worse_than_none():
-    logits, targets = sample(500, 3.0)
-    best = fit.temperature(logits, targets)
-    assert fit.negative_log_likelihood(logits / best, targets) < fit.negative_log_likelihood(logits, targets)
+    logits, allowed = sample(500, 3.0)
+    best = fit.temperature(logits, allowed)
+    assert fit.negative_log_likelihood(logits / best, allowed) < fit.negative_log_likelihood(logits, allowed)
 
 
 @pytest.mark.parametrize("sensitivity", [0.8, 0.95, 1.0])
@@ -53,16 +68,16 @@ def test_a_threshold_reaches_its_sensitivity_and_is_the_largest_that_does(n, sen
 
 def test_too_few_positives():
     scores = np.linspace(0, 1, 100)
-    with pytest.raises(ValueError, match="29 positives in the calibration part; at least 30 are needed"):
+    with pytest.raises(TooFewPictures, match="29 positives in the calibration part; at least 30 are needed"):
         fit.threshold(scores, np.arange(100) < 29, 0.95)
     assert fit.threshold(scores, np.arange(100) < 30, 0.95) >= 0
 
 
 def test_thresholds():
-    logits, targets = sample(3000, 1.0)
+    logits, allowed = sample(3000, 1.0)
     shares = fit.softmax(logits)
-    found = fit.thresholds(shares, targets)
-    malignant, positive = shares[:, SUSPICIOUS].sum(axis=1), SUSPICIOUS[targets]
+    found = fit.thresholds(shares, allowed)
+    malignant, positive = shares[:, SUSPICIOUS].sum(axis=1), (allowed & SUSPICIOUS).any(axis=1)
     for name, sensitivity in (("medium", 0.95), ("high", 0.80)):
         assert found[name]["sensitivity"] == sensitivity
         assert sensitivity <= (malignant[positive] >= found[name]["probability"]).mean() < sensitivity + 0.005
@@ -70,16 +85,48 @@ def test_thresholds():
     assert set(found["cannot_exclude"]) == {code.value for code in CODES if code.suspicious}
     for code, entry in found["cannot_exclude"].items():
         k = CODES.index(Diagnosis(code))
-        assert (shares[targets == k, k] >= entry["probability"]).mean() >= 0.95
+        assert (shares[allowed[:, k], k] >= entry["probability"]).mean() >= 0.95
     assert found["n"] == 3000
 
 
 def test_a_rare_class_gets_no_threshold_of_its_own():
-    logits, targets = sample(3000, 1.0)
+    logits, allowed = sample(3000, 1.0)
     rare = CODES.index(Diagnosis.MAL_OTH)
-    keep = (targets != rare) | (np.cumsum(targets == rare) <= 29)
-    found = fit.thresholds(fit.softmax(logits)[keep], targets[keep])
+    keep = ~allowed[:, rare] | (np.cumsum(allowed[:, rare]) <= 29)
+    found = fit.thresholds(fit.softmax(logits)[keep], allowed[keep])
     assert "mal_oth" not in found["cannot_exclude"] and "mel" in found["cannot_exclude"]
+
+
+def test_a_label_of_several_classes_counts_for_the_malignant_threshold_and_for_none_of_its_own():
+    """"Malignant" of a set that lumps its classes: all suspicious ones are allowed, and none is named."""
+    logits, allowed = sample(3000, 1.0)
+    shares, suspicious = fit.softmax(logits), (allowed & SUSPICIOUS).any(axis=1)
+    lumped = np.where(suspicious[:, None], SUSPICIOUS, allowed)
+    found, named = fit.thresholds(shares, lumped), fit.thresholds(shares, allowed)
+    assert found["cannot_exclude"] == {} and named["cannot_exclude"]
+    assert found["medium"] == named["medium"] and found["high"] == named["high"]
+
+
+# The prior
+
+
+def test_offsets_take_the_drawn_mixture_back():
+    """Menon et al. 2021: all of it, and a network that knows only how common its classes were finds them as likely."""
+    drawn = np.array([80.0, 16, 4, 0])
+    answer = np.log(np.where(drawn > 0, drawn, 1e-9) / 100)
+    shares = fit.softmax((answer + fit.offsets(drawn, adjustment=1))[None])[0]
+    assert shares[:3] == pytest.approx([1 / 3] * 3)
+    half = fit.softmax((answer + fit.offsets(drawn, adjustment=0.5))[None])[0]
+    assert half[:3] / half[2] == pytest.approx(np.sqrt(drawn[:3] / drawn[2]))
+    assert (fit.offsets(drawn, adjustment=0) == 0).all()
+
+
+def test_offsets_are_centred_and_leave_a_class_alone_that_was_never_drawn():
+    found = fit.offsets(np.array([80.0, 16, 4, 0]), adjustment=1)
+    assert found[:3].mean() == pytest.approx(0) and found[3] == 0
+
+
+# The gate
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +166,50 @@ def test_the_gate_refuses_what_is_far_away(gate, embeddings):
 
 
 def test_the_gate_survives_its_file(gate, embeddings, tmp_path):
-    build.write_gate(gate, tmp_path / "gate.npz")
+    bundling.write_gate(gate, tmp_path / "gate.npz")
     again = gates.load(tmp_path / "gate.npz", gate.threshold)
     rows = embeddings(50)
     assert [again.score(row) for row in rows] == pytest.approx([gate.score(row) for row in rows], rel=1e-3)
 
 
+NARROW = {
+    "few channels": lambda rng, n: rng.normal(size=(n, 32)),
+    "as many as directions": lambda rng, n: rng.normal(size=(n, 64)),
+    "dead units": lambda rng, n: np.hstack([np.maximum(rng.normal(size=(n, 10)), 0), np.zeros((n, 118))]),
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_a_gate_in_a_space_of_few_directions(kind, tmp_path):
+    """What lies outside of all directions is nothing but rounding, which must not decide."""
+    rng = np.random.default_rng(0)
+    train, calibration, new = (NARROW[kind](rng, n).astype(np.float32) for n in (500, 200, 400))
+    found = fit.gate(train, calibration)
+    bundling.write_gate(found, tmp_path / "gate.npz")
+    again = gates.load(tmp_path / "gate.npz", found.threshold)
+    noise = (1 + 1e-6 * rng.normal(size=new.shape)).astype(np.float32)
+    assert np.mean([again.admits(row) for row in new * noise]) > 0.97
+    assert np.mean([again.score(row) for row in train]) == pytest.approx(1, rel=0.01)
+    assert not any(again.admits(row) for row in new.mean(axis=0) + 8 * (new[:50] - new.mean(axis=0)))
+    if kind == "dead units":
+        assert not again.admits(new[0] + np.eye(128, dtype=np.float32)[100])
+
+
+def test_a_network_to_which_all_is_alike():
+    with pytest.raises(Diverged, match="sees no difference between the training pictures"):
+        fit.gate(np.ones((100, 16), np.float32), np.ones((50, 16), np.float32))
+
+
+def test_what_cannot_be_fitted_is_known_before_training():
+    allowed = np.eye(11, dtype=bool)[[CODES.index(Diagnosis.MEL)] * 29 + [CODES.index(Diagnosis.NV)] * 100]
+    with pytest.raises(TooFewPictures, match="29 positives in the calibration part"):
+        fit.need(66, allowed)
+    lumped = np.vstack([allowed, SUSPICIOUS])
+    fit.need(66, lumped)
+    with pytest.raises(TooFewPictures, match="65 training pictures"):
+        fit.need(65, lumped)
+
+
 def test_too_few_pictures_for_a_gate(embeddings):
-    with pytest.raises(ValueError, match="65 training pictures; more than 65 are needed for the gate"):
+    with pytest.raises(TooFewPictures, match="65 training pictures; more than 65 are needed for the gate"):
         fit.gate(embeddings(65), embeddings(10))

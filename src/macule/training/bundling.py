@@ -1,0 +1,186 @@
+"""A trained network -> a bundle: export, temperature, thresholds, gate and bundle.json."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from macule import __version__
+from macule.analysis import image, preprocess
+from macule.analysis import patient as patients
+from macule.analysis.batch import cores
+from macule.analysis.gate import Gate
+from macule.analysis.network import Network, Output
+from macule.analysis.preprocess import Preprocessing
+from macule.data import guard, membership
+from macule.data.record import Record
+from macule.errors import UsageError
+from macule.taxonomy import Diagnosis
+from macule.training import export, fit, labels, networks, prepare, sampling
+from macule.training.networks import LesionNet, Start
+from macule.training.networks.spread import GROUPS
+from macule.training.prepare import Parts
+from macule.training.recipe import Recipe, Targets
+
+GATE_PICTURES = 2000
+CHECKED_PICTURES = 32
+PREDICTIONS = "predictions.npz"
+CODES = list(Diagnosis)
+
+
+def write(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *, predictions: Path | None = None,
+          log: Callable[[str], None] = print) -> None:
+    """Everything after training, without metrics: see `write_spoken`."""
+    write_spoken(spoken_for(network, recipe, parts.train), network.start, recipe, parts, out, predictions=predictions,
+                 log=log)
+
+
+def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, out: Path, *,
+                 predictions: Path | None = None, made_of: Mapping[str, Any] | None = None,
+                 log: Callable[[str], None] = print) -> None:
+    """A network that speaks the taxonomy already -> a bundle without metrics.
+
+    start: with the mean and the std of the pictures that it reads. predictions: a folder for the logits of the
+    calibration and the locked part, predictions.npz. made_of: for the provenance, where it is not one network.
+    Raises: ExportMismatch; TooFewPictures if the calibration part cannot carry the thresholds.
+    """
+    spec = preprocessing(recipe, start.mean, start.std)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "card.md").unlink(missing_ok=True)  # it would speak for the network that stood here before
+    model = out / "model.onnx"
+    export.to_onnx(spoken, model, size=spec.size)
+    gap = export.difference(spoken, model, *inputs(parts.calibration[:CHECKED_PICTURES], spec))
+    log(f"torch and ONNX logits differ by at most {gap:.1e}")
+    logits, embeddings = infer(model, spec, parts.calibration)
+    _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES))
+    allowed = in_taxonomy(parts.calibration, recipe.targets)
+    temperature = fit.temperature(logits, allowed)
+    gate = fit.gate(seen, embeddings)
+    write_gate(gate, out / "gate.npz")
+    split = {role: getattr(parts, role) for role in prepare.ROLES}
+    membership.write(out / membership.FILE, split, sha256=_hashes(parts), leaky=parts.leaky)
+    if predictions:
+        _write_predictions(predictions / PREDICTIONS, parts, logits, infer(model, spec, parts.test)[0])
+    content = {
+        "format": 1,
+        "id": recipe.name,
+        "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "licence": recipe.licence,
+        "model": {"file": model.name, "sha256": export.sha256(model)},
+        "preprocessing": spec.to_dict(),
+        "classes": [code.value for code in CODES],
+        "calibration": {"temperature": temperature, "fitted_on": "calibration part", "n": len(allowed)},
+        "thresholds": fit.thresholds(fit.softmax(logits / temperature), allowed) | _warning(parts),
+        "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
+        "metrics": {},
+        "provenance": _provenance(recipe, start, parts, gap) | ({"made_of": dict(made_of)} if made_of else {}),
+    }
+    (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def preprocessing(recipe: Recipe, mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
+    """Raises: UsageError if the recipe's serving settings are impossible."""
+    serving = recipe.serving
+    try:
+        return Preprocessing(size=serving.size, mean=tuple(mean), std=tuple(std), views=serving.views,  # type: ignore[arg-type]
+                             arms=serving.arms)
+    except ValueError as error:
+        raise UsageError(f"recipe {recipe.name}: {error}.") from error
+
+
+def spoken_for(network: LesionNet, recipe: Recipe, train: Sequence[Record]) -> nn.Module:
+    """The network as a bundle speaks: logits of eleven classes, with the prior adjusted as the recipe says."""
+    allowed = labels.allowed(train, recipe.targets)
+    if recipe.serving.logit_adjustment:
+        drawn = sampling.drawn(allowed, recipe.sampling)
+        network = network.shifted(fit.offsets(drawn, adjustment=recipe.serving.logit_adjustment))
+    if recipe.targets is Targets.DIAGNOSIS:
+        return network
+    known = [record for record in train if len(record.labels) == 1]
+    return networks.spread(network, labels.counts(labels.rows(known, Targets.DIAGNOSIS)))
+
+
+def in_taxonomy(records: Sequence[Record], targets: Targets) -> NDArray[np.bool_]:
+    """The classes that each label stands for, as far as the network tells them apart. bool, shape (N, 11)."""
+    if targets is Targets.DIAGNOSIS:
+        return labels.rows(records, targets)
+    return labels.rows(records, targets)[:, GROUPS]
+
+
+def infer(model: Path, spec: Preprocessing,
+          records: Sequence[Record]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Mean logits and mean embedding over the views, as serving computes them.
+
+    Returns: float64, shape (N, 11), and float32, shape (N, D).
+    """
+    network = Network(model, size=spec.size)
+
+    def run(record: Record) -> Output:
+        images, about = inputs([record], spec)
+        return network.run(preprocess.make_views(images[0], spec.views), np.repeat(about, spec.views, axis=0))
+
+    with ThreadPoolExecutor(cores()) as pool:
+        outputs = [(o.logits.astype(np.float64).mean(axis=0), o.embedding.mean(axis=0)) for o in pool.map(run, records)]
+    logits, embeddings = zip(*outputs, strict=True) if outputs else ((), ())
+    return np.array(logits).reshape(-1, len(CODES)), np.array(embeddings)
+
+
+def inputs(records: Sequence[Record], spec: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the network reads of the pictures and their patients: shapes (N, 3, S, S) and (N, 13)."""
+    side = preprocess.decoding_side(spec.size)
+    images = np.stack([preprocess.apply(image.decode(record.read(), short_side=side).rgb, spec) for record in records])
+    return images, np.stack([patients.encode(record.patient) for record in records])
+
+
+def write_gate(gate: Gate, path: Path) -> None:
+    # Half precision for the directions would do; single keeps the score equal to 1e-4 and the file small enough.
+    np.savez_compressed(path, mean=gate.mean.astype(np.float32), components=gate.components.astype(np.float32),
+                        basis=gate.basis.astype(np.float32), residual_scale=np.float64(gate.residual_scale))
+
+
+def _write_predictions(path: Path, parts: Parts, calibration: NDArray[np.float64], test: NDArray[np.float64]) -> None:
+    named = {role: np.array([f"{record.dataset}:{record.picture_id}" for record in getattr(parts, role)], dtype=str)
+             for role in ("calibration", "test")}
+    np.savez_compressed(path, calibration=named["calibration"], calibration_logits=calibration, test=named["test"],
+                        test_logits=test)
+
+
+def _every(records: Sequence[Record], count: int) -> list[Record]:
+    """About `count` of the records, evenly spread."""
+    return list(records[::max(1, len(records) // count)])
+
+
+def _warning(parts: Parts) -> dict[str, str]:
+    return {"fitted_on": f"{guard.MARK} calibration part"} if parts.leaky else {}
+
+
+def _hashes(parts: Parts) -> dict[str, str]:
+    """`dataset:id` -> SHA-256 of each picture's bytes; the manifest's, where there is one."""
+    records = [*parts.train, *parts.calibration, *parts.test]
+    return {name: parts.sha256.get(name) or hashlib.sha256(record.read()).hexdigest()
+            for record in records for name in [f"{record.dataset}:{record.picture_id}"]}
+
+
+def _provenance(recipe: Recipe, start: Start, parts: Parts, gap: float) -> dict[str, Any]:
+    return {
+        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "start": {"backbone": start.backbone, "weights": start.weights, "pretrained": start.pretrained},
+        "pictures": {role: len(getattr(parts, role)) for role in prepare.ROLES},
+        "lesions": {role: prepare.lesions(getattr(parts, role)) for role in prepare.ROLES},
+        "left_out_for_exams": len(parts.left_out),
+        "leaky": parts.leaky,
+        **({"split": dict(parts.split)} if parts.split else {}),
+        "torch_onnx_difference": gap,
+        "versions": {"macule": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
