@@ -125,21 +125,15 @@ def mean(spreads: Sequence[Spread]) -> Spread:
     return Spread(np.asarray(np.mean([each.values for each in spreads], axis=0)))
 
 
-def spreads(scored: Scored, *, seed: int) -> dict[str, Spread]:
-    """Equal seeds and locked parts draw equal lesions, whatever the recipe."""
-    return _over(scored, _weights(scored, seed))
+def spreads(scored: Scored, chosen: Bools | None = None, *, seed: int) -> dict[str, Spread]:
+    """The figures of the chosen pictures, or of all.
 
-
-def gaps(scored: Scored, chosen: Bools, *, seed: int) -> dict[str, Spread]:
-    """The figures of the chosen pictures minus those of the others, on the same resamples of lesions."""
-    weights = _weights(scored, seed)
-    those, others = (_over(scored.only(part), weights[:, part]) for part in (chosen, ~chosen))
-    return {name: those[name] - others[name] for name in those}
-
-
-def _weights(scored: Scored, seed: int) -> Floats:
+    Lesions are drawn from the whole locked part, so that groups of one run are paired. Equal seeds and locked parts
+    draw equal lesions, whatever the recipe.
+    """
     draws = metrics.resample(scored.lesion, resamples=RESAMPLES, seed=seed)
-    return np.concatenate([np.ones((1, len(scored.lesion))), draws])
+    weights = np.concatenate([np.ones((1, len(scored.lesion))), draws])
+    return _over(scored, weights) if chosen is None else _over(scored.only(chosen), weights[:, chosen])
 
 
 def _over(scored: Scored, weights: Floats) -> dict[str, Spread]:

@@ -148,7 +148,7 @@ def test_split_and_manifest_belong_together(place, capfd):
     assert run([*start, "--split", "split.parquet"]) == 2
     assert "--split and --manifest belong together" in capfd.readouterr().err
     assert run([*start, "--fold", "fold0"]) == 2
-    assert "only go with --split" in capfd.readouterr().err
+    assert "--fold only goes with --split" in capfd.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,14 +51,16 @@ def train(
     from macule.cli import training_progress
     from macule.evaluation import runs
     from macule.exchange import run_page
-    from macule.training import build, sanity
+    from macule.training import build, processes, sanity
     from macule.training import recipe as recipes
     from macule.training.build import Source
     from macule.training.from_split import Chosen
 
     changed = recipes.load(recipe).changed(recipes.settings(settings or ()))
+    us, drawn = processes.present(), data is None
     if data is None:
-        data = sanity.draw(work / "sanity")
+        with us.main_process_first():
+            data = sanity.draw(work / "sanity")
     chosen = Chosen(split, manifest, fold, links, allow_leak) if split and manifest else None
     source = Source(data, work, chosen=chosen, pairs=links, allow_leak=allow_leak)
     if folds is not None:
@@ -65,8 +68,14 @@ def train(
         return
     with training_progress.showing(typer.echo) as show:
         run = build.build(changed, source, out, log=typer.echo, show=show, tensorboard=tensorboard)
+    if not us.is_main_process:
+        return
     page = run_page.write(runs.read(run), now=datetime.now(UTC))
     typer.echo(f"The run: {run}\nIts page: {page}")
+    if drawn:
+        found = sanity.found(run, out)
+        typer.echo(str(found))
+        found.need()
 
 
 def _cross_validate(recipe: Recipe, source: Source, folds: int) -> None:
@@ -89,6 +98,8 @@ def need_training() -> None:
     absent = [name for name in ("torch", "timm", "accelerate") if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingExtra(f"{absent[0]} is not installed: pip install -c constraints.txt 'macule[training]'.")
+    # Before torch is imported: idle threads that spin make a step fifty times as slow on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _list() -> None:

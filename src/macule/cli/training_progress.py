@@ -19,7 +19,7 @@ EVERY = 20
 #: Training rows that the speed is measured over: it changes with the size of the pictures.
 RECENT = 10
 
-#: A row of curve.jsonl; with `steps`, those of the whole run, and perhaps `batch`, pictures a step.
+#: A row of curve.jsonl; with `steps`, those of the whole run, and perhaps `batch`, pictures a step, and `leaky`.
 Row = Mapping[str, Any]
 
 
@@ -105,11 +105,11 @@ class _Bar:
             self._task = self._progress.add_task("", total=row.get("steps"), loss="", seen="", speed="", left="")
         assert self._task is not None  # noqa: S101 (made with the progress)
         if "validation" in row:
-            self._seen = _headline(row["validation"])
+            self._seen = _headline(row)
             self._progress.console.print(f"{_place(row)}  validation: {_figures(row['validation'])}", markup=False,
                                          highlight=False)
         else:
-            self._progress.update(self._task, loss=f"loss {row['loss']:.3f}", description=_phase(row))
+            self._progress.update(self._task, loss=f"{_mark(row)}loss {row['loss']:.3f}", description=_phase(row))
         self._progress.update(self._task, completed=_done(row), seen=self._seen, speed=self._pace.speed(row),
                               left=self._pace.left(row))
 
@@ -132,7 +132,13 @@ def _done(row: Row) -> int:
 
 
 def _place(row: Row) -> str:
-    return f"step {_done(row)}/{row['steps']}" if row.get("steps") else f"step {_done(row)}"
+    return f"{_mark(row)}step {_done(row)}" + (f"/{row['steps']}" if row.get("steps") else "")
+
+
+def _mark(row: Row) -> str:
+    from macule.data import guard
+
+    return guard.mark(bool(row.get("leaky")))
 
 
 def _phase(row: Row) -> str:
@@ -144,9 +150,9 @@ def _figures(found: Mapping[str, float | None]) -> str:
                      f"{'undefined' if value is None else format(value, '.3f')}" for name, value in found.items())
 
 
-def _headline(found: Mapping[str, float | None]) -> str:
-    value = found.get("balanced_accuracy")
-    return "" if value is None else f"validation {value:.3f}"
+def _headline(row: Row) -> str:
+    value = row["validation"].get("balanced_accuracy")
+    return "" if value is None else f"{_mark(row)}validation {value:.3f}"
 
 
 def _time(left: timedelta) -> str:

@@ -79,6 +79,11 @@ def balanced_accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64], 
         return np.asarray(np.nanmean(np.stack(recalls), axis=0))
 
 
+def f1(called: NDArray[np.bool_], positive: NDArray[np.bool_], weights: Floats) -> Floats:
+    """Harmonic mean of precision and sensitivity; NaN without positives and without calls."""
+    return _ratio(2 * (weights @ (called & positive)), weights @ called + weights @ positive)
+
+
 def auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
     """Area under the ROC curve (Mann-Whitney; ties count half). NaN without both positives and negatives."""
     order = np.argsort(scores, kind="stable")

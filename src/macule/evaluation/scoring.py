@@ -120,6 +120,51 @@ def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RE
     }
 
 
+def score_malignant(predictions: Predictions, positive: NDArray[np.bool_], *, resamples: int = metrics.RESAMPLES,
+                    seed: int = 0) -> dict[str, Any]:
+    """Malignant (or indeterminate) against benign, called at a probability of a half; plain numbers as in `score`.
+
+    positive: bool, shape (N,), of the pictures that were answered; their labels need not name one class.
+    """
+    shares = predictions.shares[:, SUSPICIOUS].sum(axis=1)
+    called, count = shares >= 0.5, int(positive.sum())
+    weights = metrics.resample([record.group for record in predictions.records], resamples=resamples, seed=seed)
+    pair = np.stack([1 - shares, shares], axis=1)
+    figures = {
+        "accuracy": metrics.figure(lambda w: metrics.accuracy(called == positive, w), weights),
+        "balanced_accuracy": metrics.figure(
+            lambda w: metrics.balanced_accuracy(called.astype(np.int64), positive.astype(np.int64), w), weights),
+        "sensitivity": metrics.figure(lambda w: metrics.accuracy(called, w * positive), weights, positives=count),
+        "specificity": metrics.figure(lambda w: metrics.accuracy(~called, w * ~positive), weights, positives=count),
+        "precision": metrics.figure(lambda w: metrics.accuracy(positive, w * called), weights, positives=count),
+        "f1": metrics.figure(lambda w: metrics.f1(called, positive, w), weights, positives=count),
+        "calibration_error": metrics.figure(
+            lambda w: metrics.calibration_error(pair.max(axis=1), called == positive, w), weights),
+        "brier": metrics.figure(lambda w: metrics.brier(pair, positive.astype(np.int64), w), weights),
+        **_of_ranks(shares, positive, weights),
+    }
+    return {
+        "pictures": len(positive),
+        "lesions": len({record.group for record in predictions.records}),
+        "refused": predictions.refused,
+        "failed": predictions.failed,
+        "resamples": resamples,
+        **{name: value.to_dict() for name, value in figures.items()},
+    }
+
+
+def _of_ranks(malignant: Floats, positive: NDArray[np.bool_], weights: Floats) -> dict[str, Figure]:
+    """What the malignant probability is worth whatever the threshold."""
+    count = int(positive.sum())
+    figures = {"malignant_auc": metrics.figure(lambda w: metrics.auc(malignant, positive, w), weights,
+                                               positives=count)}
+    for specificity in (0.90, 0.95):
+        sensitivity = partial(metrics.sensitivity_at, specificity, malignant, positive)
+        figures[f"malignant_sensitivity_at_{specificity:.0%}_specificity"] = metrics.figure(
+            sensitivity, weights, positives=count)
+    return figures
+
+
 def _overall(projected: Floats, shares: Floats, targets: NDArray[np.int64], weights: Floats) -> dict[str, Figure]:
     predicted = projected.argmax(axis=1)
     correct, confidence = predicted == targets, projected.max(axis=1)
@@ -133,16 +178,10 @@ def _overall(projected: Floats, shares: Floats, targets: NDArray[np.int64], weig
         "accuracy": metrics.figure(lambda w: metrics.accuracy(correct, w), weights),
         "balanced_accuracy": metrics.figure(lambda w: metrics.balanced_accuracy(predicted, targets, w), weights),
         "macro_auc": metrics.figure(macro, weights),
-        "malignant_auc": metrics.figure(lambda w: metrics.auc(malignant, positive, w), weights,
-                                        positives=int(positive.sum())),
         "calibration_error": metrics.figure(lambda w: metrics.calibration_error(confidence, correct, w), weights),
         "brier": metrics.figure(lambda w: metrics.brier(projected, targets, w), weights),
     }
-    for specificity in (0.90, 0.95):
-        sensitivity = partial(metrics.sensitivity_at, specificity, malignant, positive)
-        figures[f"malignant_sensitivity_at_{specificity:.0%}_specificity"] = metrics.figure(
-            sensitivity, weights, positives=int(positive.sum()))
-    return figures
+    return figures | _of_ranks(malignant, positive, weights)
 
 
 def _one_class(scores: Floats, called: NDArray[np.bool_], positive: NDArray[np.bool_],

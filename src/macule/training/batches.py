@@ -1,4 +1,4 @@
-"""Batches, made ahead on a thread of their own while the network works."""
+"""Batches, made ahead on threads of their own while the network works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from macule.analysis import patient as patients
+from macule.analysis.batch import cores
 from macule.data.record import Record
 from macule.training import augment
 from macule.training.labels import Allowed
@@ -60,7 +61,8 @@ class Wanted:
 
 
 def make(data: TrainingSet, recipe: Recipe, wanted: Wanted) -> Batch:
-    """Seeded by step and row, so that a resumed run, and one on more machines, sees what any other would have seen."""
+    """Seeded by step and row, so that a resumed run, and one on more machines, sees what any other would have seen;
+    only what is mixed with what depends on how the rows are shared out."""
     place, processes = wanted.part
     rows = range(place, len(wanted.indices), processes)
     images, about = [], []
@@ -81,7 +83,8 @@ def make(data: TrainingSet, recipe: Recipe, wanted: Wanted) -> Batch:
 def prefetched(data: TrainingSet, recipe: Recipe, wanted: Iterator[Wanted]) -> Iterator[tuple[Wanted, Batch]]:
     """The batches of `wanted`, in order; it is read at most AHEAD batches before they are taken."""
     waiting: list[tuple[Wanted, Future[Batch]]] = []
-    with ThreadPoolExecutor(1) as pool:
+    # One thread makes about a thousand pictures a second, more than processors learn from, but not than a GPU does.
+    with ThreadPoolExecutor(max(1, min(AHEAD, cores() // 4))) as pool:
         try:
             for each in wanted:
                 waiting.append((each, pool.submit(make, data, recipe, each)))

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
+import numpy as np
 
 from macule.analysis.bundle import Bundle, load
 from macule.analysis.pipeline import Analyzer
 from macule.data import guard, membership
 from macule.data.atomic import writing
 from macule.data.record import Record
+from macule.errors import EnvironmentFault
 from macule.evaluation import runs, scoring
-from macule.training import bundling, cache, fit, from_split, heritage, labels, loop, prepare, record, trained
+from macule.training import (
+    bundling,
+    cache,
+    faults,
+    fit,
+    from_split,
+    heritage,
+    labels,
+    loop,
+    losses,
+    prepare,
+    processes,
+    record,
+    trained,
+)
 from macule.training.batches import TrainingSet
 from macule.training.events import Events
 from macule.training.from_split import Chosen
 from macule.training.loop import Row
 from macule.training.networks import LesionNet, Start
 from macule.training.prepare import Fold, Parts
-from macule.training.recipe import Recipe
+from macule.training.recipe import Recipe, Targets
 
 METRICS = "metrics.json"
+HEADLINES = ("balanced_accuracy", "macro_auc", "malignant_auc", "sensitivity", "specificity")
 
 
 @dataclass(frozen=True)
@@ -53,22 +70,26 @@ def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[st
     """Train, export, fit and write the bundle to `out`. Run again, it goes on.
 
     out: None for no bundle but the one in the run's folder. log: told what a person should read; show: every row of the
-    curve. tensorboard: whether the rows are written for it too, into the run's folder. again: whether the bundle of a
-    run that has come to its end is written anew.
+    curve, with `leaky`, whether its figures must be marked. tensorboard: whether the rows are written for it too, into
+    the run's folder. again: whether the bundle of a run that has come to its end is written anew.
     Returns: the run's folder.
     Raises: LeakingSplit before any work is done; DatasetError, TrainingFault, EnvironmentFault, UsageError.
     """
     limit_threads()
     # An impossible setting is refused now, not after an hour of training.
     bundling.preprocessing(recipe, (0.5,) * 3, (0.5,) * 3)
-    processes = PartialState()
-    with processes.main_process_first():  # the others find its caches
+    losses.class_weights(recipe.loss, counts=np.ones(len(labels.names(recipe.targets))), targets=recipe.targets)
+    for place in filter(None, (source.work, out)):
+        _need_place(place)
+    us = processes.present()
+    with us.main_process_first():  # the others find its downloads and caches
+        network = loop.start(recipe)
         parts = read(recipe, source)
         fit.need(len(parts.train), bundling.in_taxonomy(parts.calibration, recipe.targets))
+        cache.check([*parts.calibration, *parts.test])
         data, validation = sets(recipe, parts, source.work)
-    log = marking(log, parts) if processes.is_main_process else _silent
+    log = marking(log, parts) if us.is_main_process else _silent
     log(summary(parts))
-    network = loop.start(recipe)
     folder = source.work / f"{recipe.name}-{loop.fingerprint(recipe, data, validation)[:8]}"
     if not again and _concluded(folder, recipe):
         log(f"{folder.name} has come to its end already")
@@ -76,13 +97,25 @@ def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[st
     warnings = cautions(recipe, network, parts)
     for warning in warnings:
         log(f"WARNING: {warning}")
-    with recorded(folder, facts(recipe, network.start, parts, warnings), main=processes.is_main_process):
-        with _events(folder, show, wanted=tensorboard and processes.is_main_process) as shown:
-            network = loop.train(recipe, network, data, folder, validation=validation, show=shown)
-        if processes.is_main_process:
+    about = facts(recipe, network.start, parts, warnings)
+    with recorded(folder, about, main=us.is_main_process), faults.named(recipe, folder):
+        with _events(folder, show, wanted=tensorboard and us.is_main_process) as shown:
+            network = loop.train(recipe, network, data, folder, validation=validation,
+                                 show=lambda row: shown(row | {"leaky": parts.leaky}))
+        if us.is_main_process:
             _conclude(_Made(network, recipe, parts, folder), out or folder / "bundle", log)
-    processes.wait_for_everyone()
+    us.wait_for_everyone()
     return folder
+
+
+def _need_place(folder: Path) -> None:
+    """Raises: EnvironmentFault where nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"{folder} cannot be made ({error.strerror}): give another folder.") from error
+    if not os.access(folder, os.W_OK):
+        raise EnvironmentFault(f"{folder} cannot be written to: give another folder.")
 
 
 def _concluded(folder: Path, recipe: Recipe) -> bool:
@@ -104,7 +137,8 @@ def recorded(folder: Path, facts: record.Facts, *, main: bool) -> Iterator[None]
     try:
         yield
     except BaseException as error:
-        record.fail(folder, error, now=now())
+        with suppress(OSError):  # a full disk is told by the error itself
+            record.fail(folder, error, now=now())
         raise
     record.finish(folder, now=now())
 
@@ -184,19 +218,25 @@ def keep_score(recipe: Recipe, parts: Parts, folder: Path, out: Path, log: Calla
 
 
 def score(bundle: Bundle, recipe: Recipe, parts: Parts) -> dict[str, Any]:
-    """The locked part through the path that serves a clinic; empty where no picture of it has a single diagnosis."""
-    records = [each for each in parts.test if len(each.labels) == 1]
-    if not records:
+    """The locked part through the path that serves a clinic; empty without one.
+
+    A network that tells two classes apart gets the figures of two classes, over bare labels ("benign") too.
+    """
+    if not parts.test:
         return {}
     name = "+".join(recipe.datasets)
     about = {"bundle": scoring.describe(bundle), "dataset": name, "split": "test", "leaky": parts.leaky}
-    return about | scoring.score(scoring.predict(Analyzer(bundle), records), name)
+    found = scoring.predict(Analyzer(bundle), parts.test)
+    if recipe.targets is Targets.DIAGNOSIS:
+        return about | scoring.score(found, name)
+    positive = labels.rows(found.records, Targets.MALIGNANT)[:, 1]
+    return about | {"targets": recipe.targets.value} | scoring.score_malignant(found, positive)
 
 
 def headline(metrics: dict[str, Any]) -> str:
     shown = [f"{name.replace('_', ' ')} {metrics[name]['value']:.3f} ({metrics[name]['low']:.3f} to "
-             f"{metrics[name]['high']:.3f})" for name in ("balanced_accuracy", "macro_auc", "malignant_auc")
-             if metrics[name]["value"] is not None]
+             f"{metrics[name]['high']:.3f})" for name in HEADLINES
+             if metrics.get(name, {}).get("value") is not None]
     return f"locked part of {metrics['dataset']}, {metrics['pictures']} pictures: {', '.join(shown)}"
 
 

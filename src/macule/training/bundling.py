@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from macule import __version__
-from macule.analysis import image, preprocess
 from macule.analysis import patient as patients
+from macule.analysis import preprocess
 from macule.analysis.batch import cores
 from macule.analysis.gate import Gate
 from macule.analysis.network import Network, Output
@@ -27,9 +27,9 @@ from macule.data import guard, membership
 from macule.data.record import Record
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
-from macule.training import export, fit, labels, networks, prepare, sampling
+from macule.training import cache, export, fit, labels, networks, prepare, sampling
 from macule.training.networks import LesionNet, Start
-from macule.training.networks.spread import GROUPS
+from macule.training.networks.spread import GROUPS, Tempered, grouped
 from macule.training.prepare import Parts
 from macule.training.recipe import Recipe, Targets
 
@@ -59,13 +59,14 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
     out.mkdir(parents=True, exist_ok=True)
     (out / "card.md").unlink(missing_ok=True)  # it would speak for the network that stood here before
     model = out / "model.onnx"
+    spoken, within = _tempered(spoken, recipe, spec, parts, model)
     export.to_onnx(spoken, model, size=spec.size)
     gap = export.difference(spoken, model, *inputs(parts.calibration[:CHECKED_PICTURES], spec))
     log(f"torch and ONNX logits differ by at most {gap:.1e}")
     logits, embeddings = infer(model, spec, parts.calibration)
     _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES))
     allowed = in_taxonomy(parts.calibration, recipe.targets)
-    temperature = fit.temperature(logits, allowed)
+    temperature = fit.temperature(logits, allowed) if within is None else 1.0
     gate = fit.gate(seen, embeddings)
     write_gate(gate, out / "gate.npz")
     split = {role: getattr(parts, role) for role in prepare.ROLES}
@@ -80,7 +81,7 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
         "model": {"file": model.name, "sha256": export.sha256(model)},
         "preprocessing": spec.to_dict(),
         "classes": [code.value for code in CODES],
-        "calibration": {"temperature": temperature, "fitted_on": "calibration part", "n": len(allowed)},
+        "calibration": {"temperature": temperature, "fitted_on": _fitted_on(recipe, within), "n": len(allowed)},
         "thresholds": fit.thresholds(fit.softmax(logits / temperature), allowed) | _warning(parts),
         "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
         "metrics": {},
@@ -97,6 +98,24 @@ def preprocessing(recipe: Recipe, mean: Sequence[float], std: Sequence[float]) -
                              arms=serving.arms)
     except ValueError as error:
         raise UsageError(f"recipe {recipe.name}: {error}.") from error
+
+
+def _tempered(spoken: nn.Module, recipe: Recipe, spec: Preprocessing, parts: Parts,
+              model: Path) -> tuple[nn.Module, float | None]:
+    """Of two classes, the graph itself takes the temperature (see Tempered); None where the bundle does."""
+    if recipe.targets is Targets.DIAGNOSIS:
+        return spoken, None
+    export.to_onnx(spoken, model, size=spec.size, exporter="torchscript")  # quick, and soon written over
+    logits, _ = infer(model, spec, parts.calibration)
+    temperature = fit.temperature(grouped(logits), labels.rows(parts.calibration, recipe.targets))
+    return Tempered(spoken, temperature), temperature
+
+
+def _fitted_on(recipe: Recipe, within: float | None) -> str:
+    looked = recipe.stopping.patience is not None or recipe.schedule.kind == "plateau"
+    told = ["calibration part", *(["which training had looked at to stop or slow down"] if looked else []),
+            *([f"on two classes: the graph itself divides by {within:.4g}"] if within is not None else [])]
+    return ", ".join(told)
 
 
 def spoken_for(network: LesionNet, recipe: Recipe, train: Sequence[Record]) -> nn.Module:
@@ -139,7 +158,7 @@ def infer(model: Path, spec: Preprocessing,
 def inputs(records: Sequence[Record], spec: Preprocessing) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What the network reads of the pictures and their patients: shapes (N, 3, S, S) and (N, 13)."""
     side = preprocess.decoding_side(spec.size)
-    images = np.stack([preprocess.apply(image.decode(record.read(), short_side=side).rgb, spec) for record in records])
+    images = np.stack([preprocess.apply(cache.decoded(record, short_side=side), spec) for record in records])
     return images, np.stack([patients.encode(record.patient) for record in records])
 
 

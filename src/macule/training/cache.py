@@ -37,8 +37,8 @@ class Form:
     @property
     def key(self) -> list[Any]:
         # A new macule may prepare otherwise.
-        prepared = [preprocess.VERSION, __version__, self.serving_size, *self.arms] if self.arms else []
-        return [self.side, prepared]
+        prepared = [preprocess.VERSION, __version__, preprocess.working_side(self.serving_size), *self.arms]
+        return [self.side, preprocess.decoding_side(self.serving_size), prepared if self.arms else []]
 
 
 def build(records: Sequence[Record], folder: Path, *, form: Form | None = None, workers: int = 2) -> NDArray[np.uint8]:
@@ -50,12 +50,20 @@ def build(records: Sequence[Record], folder: Path, *, form: Form | None = None, 
     """
     form = form or Form()
     folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(json.dumps([form.key, *(str(r.picture) for r in records)]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([form.key, *map(_stamp, records)]).encode()).hexdigest()[:16]
     path = folder / f"pictures-{form.side}-{key}.npy"
     if not path.exists():
         _write(records, path, form=form, workers=workers)
     cached: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return cached
+
+
+def _stamp(record: Record) -> list[str | int]:
+    """A picture that was got again under its old name is another picture."""
+    path = Path(str(record.picture))
+    file = next((place for place in (path, *path.parents) if place.is_file()), path)  # a member of a file has no time
+    about = file.stat() if file.is_file() else None
+    return [str(path), about.st_size, about.st_mtime_ns] if about else [str(path)]
 
 
 def _write(records: Sequence[Record], path: Path, *, form: Form, workers: int) -> None:
@@ -73,12 +81,28 @@ def _write(records: Sequence[Record], path: Path, *, form: Form, workers: int) -
 
 
 def _prepared(record: Record, form: Form) -> NDArray[np.uint8]:
+    rgb = decoded(record, short_side=preprocess.decoding_side(form.serving_size))
+    return preprocess.clean(rgb, arms=form.arms, short_side=preprocess.working_side(form.serving_size))
+
+
+def check(records: Sequence[Record], *, workers: int = 2) -> None:
+    """Decode every picture once, so that one which cannot be read is told before hours of training, not after.
+
+    Raises: UnreadableImage naming it.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda record: decoded(record, short_side=SIDE).shape, records)
+        for _ in track(found, total=len(records), description="checking"):
+            pass
+
+
+def decoded(record: Record, *, short_side: int) -> NDArray[np.uint8]:
+    """uint8, shape (H, W, 3), sRGB. Raises: UnreadableImage naming the picture."""
     try:
-        rgb = image.decode(record.read(), short_side=preprocess.decoding_side(form.serving_size)).rgb
+        return image.decode(record.read(), short_side=short_side).rgb
     except UnreadableImage as error:
         raise UnreadableImage(f"{record.dataset} {record.picture_id}: {error}; get the picture again, or set the row "
                               "aside by a reason in the manifest.") from error
-    return preprocess.clean(rgb, arms=form.arms, short_side=preprocess.working_side(form.serving_size))
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:

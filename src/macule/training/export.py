@@ -20,8 +20,9 @@ from macule.errors import ExportMismatch
 from macule.training.networks.backbones import Backbone
 
 INPUTS = ("image", "patient")
-#: Largest difference between torch and ONNX logits that a bundle may have (float32, fused batch norms).
-TOLERANCE = 2e-3
+#: Largest difference between torch and ONNX logits that a bundle may have (float32, fused batch norms), and as a
+#: share of the largest logit, which only counts where a barely trained network gives logits in the thousands.
+TOLERANCE, RELATIVE = 2e-3, 5e-4
 
 
 def to_onnx(network: nn.Module, path: Path, *, size: int,
@@ -47,10 +48,12 @@ def _example(size: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _dynamo(network: nn.Module, path: Path, size: int) -> None:
     batch = torch.export.Dim("batch", min=1, max=4096)
-    torch.onnx.export(
-        network, _example(size), str(path), dynamo=True, external_data=False, input_names=list(INPUTS),
-        output_names=list(OUTPUTS), dynamic_shapes=({0: batch}, {0: batch}), verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about itself; no user can act on them
+        torch.onnx.export(
+            network, _example(size), str(path), dynamo=True, external_data=False, input_names=list(INPUTS),
+            output_names=list(OUTPUTS), dynamic_shapes=({0: batch}, {0: batch}), verbose=False,
+        )
 
 
 def _torchscript(network: nn.Module, path: Path, size: int) -> None:
@@ -76,7 +79,7 @@ def difference(network: nn.Module, path: Path, images: NDArray[np.float32], pati
         expected = network.eval()(torch.from_numpy(images), torch.from_numpy(patients))[0].numpy()
     found = Network(path, size=images.shape[-1]).run(images, patients).logits
     largest = float(np.abs(expected - found).max())
-    if not largest <= TOLERANCE:
+    if not largest <= max(TOLERANCE, RELATIVE * float(np.abs(expected).max())):
         raise ExportMismatch(f"torch and ONNX logits differ by {largest:.2e}; at most {TOLERANCE:.0e} is accepted: "
                              "export again, with the torch and onnx of constraints.txt.")
     return largest

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
-from macule.errors import OutOfMemory, OutOfSpace
+from macule.errors import OutOfMemory, OutOfSpace, UsageError
+from macule.training import processes
 from macule.training.recipe import Recipe
 
 
 @contextlib.contextmanager
 def named(recipe: Recipe, folder: Path) -> Iterator[None]:
-    """Raises: OutOfMemory, OutOfSpace in their place; folder: of the run."""
+    """Raises: OutOfMemory, OutOfSpace or UsageError in their place; folder: of the run."""
     kept = f"{folder} keeps the last checkpoint"
     try:
         yield
@@ -26,6 +26,11 @@ def named(recipe: Recipe, folder: Path) -> Iterator[None]:
         if any(said in str(error) for said in ("allocate memory", "not enough memory", "out of memory")):
             raise _no_memory(recipe, kept) from error
         raise
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
+            raise UsageError("one picture goes through the network at a time, of which its batch norms can take no "
+                             "statistics: set a larger engine.batch, or a smaller engine.accumulate.") from error
+        raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise OutOfSpace(f"there is no space left for {folder}: free some and run the same command again; "
@@ -34,8 +39,8 @@ def named(recipe: Recipe, folder: Path) -> Iterator[None]:
 
 
 def _no_memory(recipe: Recipe, kept: str) -> OutOfMemory:
-    engine, processes = recipe.engine, PartialState().num_processes
-    more = [parts for parts in range(engine.accumulate + 1, engine.batch + 1) if not engine.batch % (parts * processes)]
+    engine, count = recipe.engine, processes.present().num_processes
+    more = [parts for parts in range(engine.accumulate + 1, engine.batch + 1) if not engine.batch % (parts * count)]
     remedy = f"engine.accumulate={more[0]}, or a smaller engine.batch" if more else "a smaller size in its phases"
     return OutOfMemory(f"{engine.batch} pictures in {engine.accumulate} parts need more memory than there is: set "
                        f"{remedy}; {kept}.")

@@ -40,8 +40,14 @@ class Judge:
             self.lowest, self.flat = loss, 0
             return
         self.flat += 1
-        if recipe.schedule.kind == "plateau" and self.flat >= recipe.schedule.patience:
+        if recipe.schedule.kind == "plateau" and self.flat >= _looks(recipe, recipe.schedule.patience):
             self.rate, self.flat = self.rate * recipe.schedule.factor, 0
 
     def tired(self, recipe: Recipe) -> bool:
-        return recipe.stopping.patience is not None and self.since >= recipe.stopping.patience
+        patience = recipe.stopping.patience
+        return patience is not None and self.since >= _looks(recipe, patience)
+
+
+def _looks(recipe: Recipe, epochs: int) -> int:
+    """How many looks at the validation part so many epochs hold."""
+    return max(1, round(epochs / recipe.engine.validate_every))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 
 from macule.analysis import bundle as bundles
 from macule.analysis import calibrate
@@ -23,7 +22,7 @@ from macule.errors import DatasetError, UsageError
 from macule.evaluation import runs, scoring
 from macule.evaluation.metrics import Floats
 from macule.evaluation.scoring import CODES, Predictions
-from macule.training import build, bundling, fit, prepare
+from macule.training import build, bundling, fit, prepare, processes
 from macule.training.build import Source
 from macule.training.loop import Row
 from macule.training.prepare import Fold
@@ -65,7 +64,7 @@ def cross_validate(recipe: Recipe, source: Source, count: int, *, log: Callable[
     if source.chosen is not None:
         raise UsageError("--folds makes folds of its own: leave --split out, or train its folds with --fold.")
     done = [_one(recipe, source, Fold(number, count), log, show) for number in range(count)]
-    if not PartialState().is_main_process:
+    if not processes.present().is_main_process:
         return None
     folder = source.work / f"{recipe.name}-{count}folds-{_key(done)}"
     folder.mkdir(exist_ok=True)

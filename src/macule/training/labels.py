@@ -52,7 +52,9 @@ def _row(record: Record, targets: Targets) -> list[bool]:
         return [code in record.labels for code in CODES]
     if record.labels:
         suspicious = {bool(SUSPICIOUS[CODES.index(code)]) for code in record.labels}
-        return [False in suspicious, True in suspicious]
+        if len(suspicious) == 1 or record.malignant is None:
+            return [False in suspicious, True in suspicious]
+    # A bare "benign" lumps classes on both sides (publishers call actinic keratosis either): their word decides.
     return [record.malignant is not True, record.malignant is not False]
 
 

@@ -26,7 +26,21 @@ from torch import Tensor
 
 from macule.data.record import Record
 from macule.errors import Diverged, UsageError
-from macule.training import faults, losses, networks, optimisers, sampling, schedule, state, teachers, trained, validate
+from macule.training import (
+    faults,
+    labels,
+    losses,
+    networks,
+    optimisers,
+    processes,
+    sampling,
+    schedule,
+    state,
+    teachers,
+    trained,
+    validate,
+)
+from macule.training.augment import Mixing
 from macule.training.batches import Batch, Normalise, TrainingSet, Wanted, prefetched
 from macule.training.judge import Judge
 from macule.training.networks import LesionNet
@@ -34,7 +48,8 @@ from macule.training.recipe import Recipe
 from macule.training.sampling import Sampler
 from macule.training.schedule import Stretch
 
-CHECKPOINT_EVERY = 100  # steps; a killed run loses a few minutes at the most
+#: Steps, or seconds, whichever comes first: what a killed run loses at the most.
+CHECKPOINT_EVERY, CHECKPOINT_SECONDS = 100, 60.0
 LOG_EVERY = 20
 CURVE = "curve.jsonl"
 #: Settings of a recipe that the weights do not depend on.
@@ -47,8 +62,10 @@ Row = dict[str, Any]
 def start(recipe: Recipe) -> LesionNet:
     """The network as it is before the first step: equal for equal seeds.
 
-    Raises: UsageError if it cannot read the sizes of the recipe; see also networks.build.
+    Raises: UsageError if it cannot read the sizes of the recipe, or a class that is weighted is none of its own; see
+    also networks.build.
     """
+    losses.class_weights(recipe.loss, counts=np.ones(len(labels.names(recipe.targets))), targets=recipe.targets)
     torch.manual_seed(recipe.seed)
     network = networks.build(recipe.network, targets=recipe.targets)
     for size in sorted({recipe.serving.size, *(phase.size for phase in recipe.phases)}):
@@ -107,7 +124,7 @@ class _Run:
     def __post_init__(self) -> None:
         recipe = self.recipe
         self.accelerator = _accelerator(recipe)
-        _need_even_parts(recipe, processes=self.accelerator.num_processes)
+        _need_even_parts(recipe, count=self.accelerator.num_processes)
         _need_pictures_to_look_at(recipe, self.validation)
         self.network = self.network.to(self.device)
         if recipe.engine.channels_last:
@@ -126,6 +143,7 @@ class _Run:
         self.made_for = fingerprint(recipe, self.data, self.validation)
         self.started = time.monotonic()
         self._since: list[float] = []
+        self._saved = self.started
         self._optimiser_state: dict[str, Any] | None = None
         self.resume()
 
@@ -160,7 +178,7 @@ class _Run:
                 self._advance(stretch, parts)
                 if self._look(stretch) or self.step == stretch.last:
                     return
-                if self.step % CHECKPOINT_EVERY == 0:
+                if self.step % CHECKPOINT_EVERY == 0 or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                     self.save()
 
     def leave(self, stretch: Stretch) -> None:
@@ -196,6 +214,8 @@ class _Run:
         rate = schedule.rate(self.recipe.schedule, schedule.progress(self.recipe.schedule, self.stretches, self.step))
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate * self.judge.rate
+        if self.recipe.schedule.kind == "one_cycle":
+            optimisers.set_momentum(self.optimiser, schedule.momentum(rate))
         # Dropout is drawn anew from the step, so that a resumed run forgets the same units.
         torch.manual_seed(_seed(self.recipe.seed, self.step, self.accelerator.process_index))
         self.network.train()
@@ -230,27 +250,30 @@ class _Run:
         images = self.normalise(pictures)
         about, allowed = batch.patient.to(self.device), batch.allowed.to(self.device)
         if batch.mixing is not None:
-            images = batch.mixing.apply(images)
+            images, about = batch.mixing.apply(images), self._mixed(about, batch.mixing)
         syncing = contextlib.nullcontext() if last else self.accelerator.no_sync(self.wrapped)
         with syncing:
             logits = self.wrapped(images, about)[0]
-            each = self._cost(logits, allowed, batch)
+            own = self.objective(logits, allowed)
+            each = own if batch.mixing is None else self._with_partners(own, logits, allowed, batch.mixing)
             if self.teachers:
                 told = teachers.answer(self.teachers, pictures, about, batch.mixing)
                 each = self._with_teachers(each, logits, told)
             loss = each.mean()
             self.accelerator.backward(loss * share)
         if self.recipe.sampling.curriculum:
-            self._remember(batch, each.detach())
+            self._remember(batch, own.detach())
         return float(loss.detach()) * share
 
-    def _cost(self, logits: Tensor, allowed: Tensor, batch: Batch) -> Tensor:
-        own: Tensor = self.objective(logits, allowed)
-        if batch.mixing is None:
-            return own
-        share = torch.from_numpy(batch.mixing.share).float().to(self.device)
-        partner: Tensor = self.objective(logits, allowed[torch.from_numpy(batch.mixing.partner).to(self.device)])
+    def _with_partners(self, own: Tensor, logits: Tensor, allowed: Tensor, mixing: Mixing) -> Tensor:
+        share = torch.from_numpy(mixing.share).float().to(self.device)
+        partner: Tensor = self.objective(logits, allowed[torch.from_numpy(mixing.partner).to(self.device)])
         return share * own + (1 - share) * partner
+
+    def _mixed(self, about: Tensor, mixing: Mixing) -> Tensor:
+        """The patients, in the shares of their pictures: else a label would be taught with another's age."""
+        share = torch.from_numpy(mixing.share).float().to(self.device)[:, None]
+        return share * about + (1 - share) * about[torch.from_numpy(mixing.partner).to(self.device)]
 
     def _with_teachers(self, each: Tensor, logits: Tensor, told: Tensor) -> Tensor:
         settings = self.recipe.distillation
@@ -311,7 +334,8 @@ class _Run:
             "network": self.network.state_dict(), "average": self.average.state_dict(), "best": self.best,
             "optimiser": self.optimiser.state_dict(), "scaler": scaler.state_dict() if scaler else None,
             "step": self.step, "judge": vars(self.judge), "losses": torch.from_numpy(self.losses),
-            "known": torch.from_numpy(self.known), "made_for": self.made_for})
+            "known": torch.from_numpy(self.known), "since": self._since, "made_for": self.made_for})
+        self._saved = time.monotonic()
 
     def resume(self) -> None:
         parts = state.load(self.folder, made_for=self.made_for)
@@ -322,6 +346,7 @@ class _Run:
         self._optimiser_state, self.best, self.step = parts["optimiser"], parts["best"], parts["step"]
         self.judge = Judge(**parts["judge"])
         self.losses, self.known = parts["losses"].numpy(), parts["known"].numpy()
+        self._since = parts["since"]
         if self.accelerator.scaler and parts["scaler"]:
             self.accelerator.scaler.load_state_dict(parts["scaler"])
 
@@ -336,17 +361,18 @@ def _accelerator(recipe: Recipe) -> Accelerator:
     if wanted == "fp16" and not torch.cuda.is_available():
         raise UsageError("engine.precision is 'fp16', which needs a GPU: set it to 'fp32', or to 'bf16' where the "
                          "processor has it.")
+    processes.present()
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != wanted:
         AcceleratorState._reset_state()  # one process may train several recipes, one after the other
     return Accelerator(mixed_precision=wanted)
 
 
-def _need_even_parts(recipe: Recipe, *, processes: int) -> None:
+def _need_even_parts(recipe: Recipe, *, count: int) -> None:
     """Raises: UsageError; the pictures of a smaller part would count for more than the others."""
     engine = recipe.engine
-    if engine.batch % (processes * engine.accumulate):
-        raise UsageError(f"engine.batch is {engine.batch}, which cannot be shared evenly by {processes} processes of "
-                         f"{engine.accumulate} parts each: make it a multiple of {processes * engine.accumulate}.")
+    if engine.batch % (count * engine.accumulate):
+        raise UsageError(f"engine.batch is {engine.batch}, which cannot be shared evenly by {count} processes of "
+                         f"{engine.accumulate} parts each: make it a multiple of {count * engine.accumulate}.")
 
 
 def _need_pictures_to_look_at(recipe: Recipe, validation: TrainingSet | None) -> None:

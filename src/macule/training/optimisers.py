@@ -26,6 +26,15 @@ def make(settings: Optimiser, phase: Phase, network: LesionNet) -> torch.optim.O
     return kind(groups, lr=phase.learning_rate)
 
 
+def set_momentum(optimiser: torch.optim.Optimizer, momentum: float) -> None:
+    """Adam's first beta is its momentum."""
+    for group in optimiser.param_groups:
+        if "betas" in group:
+            group["betas"] = (momentum, group["betas"][1])
+        else:
+            group["momentum"] = momentum
+
+
 @torch.no_grad()
 def blend(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the average towards the network by 1 - decay; whole numbers, such as counts of batches, are copied."""

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.data.sources.folder import FOLDER, KINDS
-from macule.errors import MaculeError
+from macule.errors import MaculeError, TrainingFault
 from macule.training import bundling, fit
 
 RGB = NDArray[np.uint8]
 
+RECALL = 0.98
 EACH = 180  # pictures a class
 SIDE = 256  # pixels: the quality gate that pictures pass in serving refuses smaller ones than 224
 SKIN, BROWN, BLACK, BLUE = np.array([(206, 160, 136), (140, 92, 66), (52, 38, 40), (78, 88, 120)], np.float32)
@@ -36,6 +37,13 @@ class Found:
     def __str__(self) -> str:
         return (f"recall {self.sensitivity:.1%} of malignant and {self.specificity:.1%} of benign, of {self.pictures} "
                 "locked pictures")
+
+
+    def need(self) -> None:
+        """Raises: TrainingFault below system B's 98 % in either class."""
+        if min(self.sensitivity, self.specificity) < RECALL:
+            raise TrainingFault(f"{self}; {RECALL:.0%} is needed of pictures that anyone can tell apart: training does "
+                                "not work here. Look at the run's curve, and at the versions in run.json.")
 
 
 def draw(folder: Path) -> Path:
@@ -69,12 +77,14 @@ def picture(rng: np.random.Generator, *, malignant: bool) -> RGB:
     return np.asarray(np.clip(shown, 0, 255), np.uint8)
 
 
-def found(run: Path) -> Found:
+def found(run: Path, bundle_folder: Path | None = None) -> Found:
     """How well the run tells its locked part apart, by the greater probability, as its bundle would say.
 
+    bundle_folder: where it was written; None is the run's folder.
     Raises: MaculeError if the run is of other pictures.
     """
-    bundle = json.loads((run / "bundle" / "bundle.json").read_text(encoding="utf-8"))
+    place = bundle_folder or run / "bundle"
+    bundle = json.loads((place / "bundle.json").read_text(encoding="utf-8"))
     with np.load(run / bundling.PREDICTIONS) as kept:
         names, logits = kept["test"].tolist(), kept["test_logits"]
     kinds = [str(name).removeprefix(f"{FOLDER.id}:").partition("/")[0] for name in names]

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from macule.errors import UsageError
 from macule.training.recipe import Phase, Recipe, Schedule
 
+#: As in torch's OneCycleLR.
+ONE_CYCLE_START = 1 / 25
+ONE_CYCLE_MOMENTUM = (0.85, 0.95)
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -44,13 +48,35 @@ def at(stretches: Sequence[Stretch], step: int) -> Stretch:
 
 
 def rate(settings: Schedule, progress: float) -> float:
-    """The learning rate as a share of its peak. progress: 0 to 1, of what the schedule spans."""
+    """The learning rate as a share of its peak. progress: 0 to 1, of what the schedule spans.
+
+    one_cycle: half a cosine up from a 25th and half a cosine down to a 10,000th of that (Smith & Topin 2018).
+    """
+    if settings.kind == "one_cycle":
+        return _one_cycle(settings, progress)
     if progress < settings.warmup:
         return min(1.0, (progress + 1e-3) / settings.warmup)  # never 0, where a step would be lost
     if settings.kind in ("constant", "plateau"):
         return 1.0
     falling = (progress - settings.warmup) / (1 - settings.warmup)
     return settings.floor + (1 - settings.floor) * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def _one_cycle(settings: Schedule, progress: float) -> float:
+    if progress < settings.warmup:
+        return _between(ONE_CYCLE_START, 1.0, progress / settings.warmup)
+    return _between(1.0, max(settings.floor, ONE_CYCLE_START * 1e-4),
+                    (progress - settings.warmup) / (1 - settings.warmup))
+
+
+def _between(start: float, end: float, share: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def momentum(rate: float) -> float:
+    """Of one cycle: high where the rate is low. rate: share of the peak."""
+    low, high = ONE_CYCLE_MOMENTUM
+    return high - (high - low) * min(1.0, rate)
 
 
 def progress(settings: Schedule, stretches: Sequence[Stretch], step: int) -> float:

@@ -121,7 +121,7 @@ def built(tmp_path_factory):
 
     def to_onnx(network, path, *, size, original=export.to_onnx):
         exported.append(network)
-        original(network, path, size=size)
+        original(network, path, size=size, exporter="torchscript")  # dynamo takes ten times as long
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "MIN_POSITIVES", 2)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -193,6 +195,21 @@ def test_a_fault_is_recorded(built, tmp_path, small, monkeypatch):
     assert any("nothing is frozen, though the recipe says after:2" in warning for warning in run.warnings)
 
 
+def test_a_full_disk_after_training_is_named(built, tmp_path, small, monkeypatch):
+    """The bundle's own files too; what was learnt stays."""
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    shutil.copytree(built.work, tmp_path / "work")
+    monkeypatch.setattr(bundling, "write", full)
+    with pytest.raises(OutOfSpace, match=r"free some and run the same command again; .* keeps the last checkpoint"):
+        build.build(built.recipe, Source(built.root, tmp_path / "work"), tmp_path / "out", log=_silent)
+    assert runs.read(tmp_path / "work" / built.run.name).error["code"] == "out_of_space"
+    monkeypatch.setattr(build.record, "fail", full)
+    with pytest.raises(OutOfSpace):
+        build.build(built.recipe, Source(built.root, tmp_path / "work"), tmp_path / "out", log=_silent)
+
+
 def _copy_caches(built, work):
     work.mkdir()
     for path in [*built.work.glob("pictures-*"), *built.work.glob("links-*")]:
@@ -250,7 +267,9 @@ def test_class_offsets_are_folded_into_the_head(built, parts):
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"serving.views": 3}, r"serving\.views is 3"), ({"serving.size": 8}, r"serving\.size is 8"),
-    ({"serving.arms": ["polish"]}, "polish"),
+    ({"serving.arms": ["polish"]}, "polish"), ({"network.backbone": "lite9"}, "backbone is 'lite9'"),
+    ({"loss.class_weights": {"melanoma": 2}}, "names 'melanoma'"),
+    ({"network.backbone": "test_vit", "network.pretrained": "no", "phases.0.size": 40}, "a size of 40 px does not fit"),
 ])
 def test_an_impossible_setting_is_refused_before_anything_is_read(built, tmp_path, change, message):
     with pytest.raises(UsageError, match=message):
@@ -317,9 +336,6 @@ def test_other_arms_are_another_cache(parts, tmp_path):
 
 
 def test_a_disk_without_room_for_the_cache_is_named(parts, tmp_path, monkeypatch):
-    import errno
-    import os
-
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 

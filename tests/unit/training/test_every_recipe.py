@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from functools import partial
 
 import miniature
@@ -26,8 +27,12 @@ pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 NAMES = [name for name in recipes.names() if name != "sanity"]  # which has a test of its own, whole
 SIZES = {"inceptionv3": 96}  # pixels; it cannot read 64
+#: B4 once more, only deeper: whole in the slow test, here with their first two stages.
+DEEP = {"efficientnet-b5-metadata": 2, "efficientnet-b7-metadata": 2}
+#: From scratch its batch norms know no scale after two steps: its logits are of the order of 1e5, its differences of 1.
+LOOSE = {"inceptionv3": 1.0}
 BATCH = 4
-DRAWN = {"ham10000": ("nv",) * 16 + ("mel",) * 12 + ("bcc",) * 8}
+HAM = ("nv",) * 16 + ("mel",) * 12 + ("bcc",) * 8
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def place(tmp_path_factory):
     """Data sets with pictures too few and too small to be good for anything else; caches and runs."""
     root = tmp_path_factory.mktemp("every")
     paint = miniature.drawn(size=(64, 48))
-    rows = [miniature.ham_row(f"{n:04}", f"1{n:04}", dx, age=40 + n) for n, dx in enumerate(DRAWN["ham10000"])]
+    rows = [miniature.ham_row(f"{n:04}", f"1{n:04}", dx, age=40 + n) for n, dx in enumerate(HAM)]
     miniature.ham10000(root / "HAM10000", rows, paint=paint)
     milk = {f"IL_{n}": code for n, code in enumerate(("NV", "MEL", "BCC") * 2)}
     miniature.milk10k(root / "MILK10k", milk, paint=paint)
@@ -57,18 +62,20 @@ def _quick(monkeypatch):
     monkeypatch.setattr(export, "to_onnx", partial(export.to_onnx, exporter="torchscript"))
 
 
-def short(name):
+def short(name, cut=None):
     """The recipe as it is, but for two steps on small pictures and without weights to fetch."""
     made, size = recipes.load(name), SIZES.get(name, 64)
     phases = {f"phases.{number}.{key}": value for number in range(len(made.phases))
               for key, value in (("size", size), ("epochs", 0), ("samples", 2 * BATCH // len(made.phases)))}
+    shallow = {} if cut is None else {"network.cut": cut}
     return made.changed({
-        **phases, "serving.size": size, "engine.batch": BATCH, "network.pretrained": "no", "sampling.target": 14,
-        "split.train": 0.5, "split.calibration": 0.3, "split.test": 0.2, "split.search": False})
+        **phases, **shallow, "serving.size": size, "serving.views": min(2, made.serving.views), "engine.batch": BATCH,
+        "network.pretrained": "no", "sampling.target": 14, "split.train": 0.5, "split.calibration": 0.3,
+        "split.test": 0.2, "split.search": False})
 
 
-def check(name, place):
-    wanted = short(name)
+def check(wanted, place, monkeypatch):
+    monkeypatch.setattr(export, "TOLERANCE", LOOSE.get(wanted.name, export.TOLERANCE))
     steps = []
     run = build.build(wanted, place, None, log=lambda _: None, show=lambda row: steps.append(row["step"]))
     analyzer = Analyzer(bundles.load(run / "bundle"))
@@ -77,24 +84,24 @@ def check(name, place):
     assert found.status == "finished"
     assert not found.start.pretrained
     assert max(steps) == 1
-    assert analyzer.bundle.id == name
+    assert analyzer.bundle.id == wanted.name
     assert sum(each.probability for each in answer.diagnoses) == pytest.approx(1, abs=1e-5)
     with np.load(run / "predictions.npz") as kept:
         assert np.isfinite(kept["test_logits"]).all()
         assert kept["test_logits"].shape == (found.pictures["test"], 11)
-    return run
+    shutil.rmtree(run)  # all of them together are gigabytes
 
 
 @pytest.mark.usefixtures("_quick")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_trains_and_its_bundle_answers(name, place):
-    check(name, place)
+def test_a_recipe_trains_and_its_bundle_answers(name, place, monkeypatch):
+    check(short(name, DEEP.get(name)), place, monkeypatch)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_exports_as_it_does_in_earnest(name, place, tmp_path):
-    check(name, Source(place.root, tmp_path))
+def test_a_recipe_exports_as_it_does_in_earnest(name, place, tmp_path, monkeypatch):
+    check(short(name), Source(place.root, tmp_path), monkeypatch)
 
 
 @pytest.mark.usefixtures("_quick")

@@ -163,6 +163,8 @@ def test_a_run_that_has_come_to_its_end_is_not_repeated(built, monkeypatch):
     def train(*_, **__):
         raise AssertionError("it trains again")
 
+    monkeypatch.setattr(fit, "MIN_POSITIVES", 2)
+    monkeypatch.setattr(fit, "GATE_DIRECTIONS", 8)
     monkeypatch.setattr(loop, "train", train)
     before = (built.run / "run.json").read_bytes()
     assert build.build(built.recipe, Source(built.root, built.work), None, again=False, log=lambda _: None) == built.run

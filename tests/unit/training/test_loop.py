@@ -552,6 +552,12 @@ def test_an_error_of_the_loader_ends_the_run(train, tmp_path, monkeypatch):
         train(made(), tmp_path)
 
 
+@pytest.mark.parametrize("parts", [{"engine__batch": 1}, {"engine__accumulate": 4}])
+def test_one_picture_at_a_time_is_too_few_for_a_batch_norm(train, tmp_path, parts):
+    with pytest.raises(UsageError, match="one picture goes through the network at a time, of which its batch norms"):
+        train(made(**parts, network__fusion="metablock"), tmp_path)
+
+
 def test_other_faults_keep_their_names(train, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")

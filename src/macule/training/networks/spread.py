@@ -16,8 +16,9 @@ from macule.training.networks.lesion_net import LesionNet
 
 #: Share of its group that a class gets which training did not show: never 0, whose logarithm is no number.
 FLOOR = 1e-6
-#: The group of each class: 0 benign, 1 malignant or indeterminate.
+#: The group of each class: 0 benign, 1 malignant or indeterminate; and the classes of each group.
 GROUPS = np.array([int(code.suspicious) for code in Diagnosis])
+MEMBERS = tuple(np.flatnonzero(group == GROUPS).tolist() for group in (0, 1))
 
 
 class Spread(nn.Module):
@@ -44,12 +45,38 @@ def spread(network: LesionNet, prior: NDArray[np.float64]) -> Spread:
     return Spread(network, _within_groups(prior))
 
 
+class Tempered(nn.Module):
+    """A network of two spread groups, whose groups' logits are divided by a temperature; shares within stay.
+
+    A temperature over the eleven logits would soften the shares too, and with them move the groups' odds.
+    """
+
+    def __init__(self, spoken: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.spoken = spoken
+        self.temperature = temperature
+        self.groups: Tensor
+        self.register_buffer("groups", torch.from_numpy(GROUPS))
+
+    def forward(self, image: Tensor, patient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, embedding, cam = self.spoken(image, patient)
+        pair = torch.stack([torch.logsumexp(logits[:, MEMBERS[group]], dim=1) for group in (0, 1)], dim=1)
+        moved: Tensor = (pair * (1 / self.temperature - 1)).index_select(1, self.groups)
+        return logits + moved, embedding, cam
+
+
+def grouped(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The two groups' logits that a spread network's eleven come from, up to a constant. Shape (N, 11) -> (N, 2)."""
+    return np.stack([np.logaddexp.reduce(logits[:, group == GROUPS], axis=1) for group in (0, 1)], axis=1)
+
+
 def _within_groups(prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of each class within its group, float64, shape (11,); each group sums to 1."""
     shares = np.zeros(len(GROUPS))
     for group in (0, 1):
-        members = group == GROUPS
+        members = np.asarray(group == GROUPS)
         total = prior[members].sum()
-        within = np.maximum(prior[members] / total if total > 0 else 0.0, FLOOR)
+        # Where nothing is known of a group, its classes are equally likely.
+        within = np.maximum(prior[members] / total, FLOOR) if total > 0 else np.ones(int(members.sum()))
         shares[members] = within / within.sum()
     return shares

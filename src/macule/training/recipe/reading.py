@@ -60,6 +60,8 @@ def settings(written: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
+    if text == "null":  # which TOML cannot write: it takes an optional setting back
+        return None
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -107,6 +109,8 @@ def _sentences(error: ValidationError) -> list[str]:
             found.append(f"missing key {place}")
         else:
             reason = fault["msg"].removeprefix("Value error, ")
+            if fault["type"] == "tuple_type":
+                reason = 'a list is needed, such as ["one", "other"]'
             shown = "" if isinstance(fault["input"], dict) else f" is {fault['input']!r}"
             found.append(f"{place}{shown}: {reason[0].lower()}{reason[1:]}" if place else reason)
     return found

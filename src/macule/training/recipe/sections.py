@@ -116,7 +116,8 @@ class Schedule(Section):
     """The rate over each phase, as a share of the phase's learning_rate.
 
     span: `run` takes the warm-up and the curve over the whole run instead, through phases of different length and size.
-    constant; cosine: down to `floor`; one_cycle: up for `warmup`, then cosine to `floor`; plateau: times `factor`
+    constant; cosine: down to `floor`; one_cycle: cosine up for `warmup` (0.3 is usual), then
+    down, with the momentum the other way round; plateau: times `factor`
     whenever the validation loss has not fallen for `patience` epochs. warmup: linear, share of the phase's steps.
     """
 

@@ -61,6 +61,13 @@ class Recipe(Section):
             raise ValueError("engine.validate_every is 0, but early stopping and the plateau schedule need to look")
         return self
 
+    @model_validator(mode="after")
+    def _adjusts_the_prior_once(self) -> Recipe:
+        if self.loss.kind == "logit_adjusted" and self.serving.logit_adjustment:
+            raise ValueError("loss.kind is 'logit_adjusted', which takes the prior off already: set "
+                             "serving.logit_adjustment to 0")
+        return self
+
     def changed(self, settings: Mapping[str, Any]) -> Recipe:
         """A copy with settings replaced, by dotted name: {"engine.batch": 8, "phases.0.size": 96}.
 
