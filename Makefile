@@ -20,7 +20,7 @@ help:
 	@echo "make card  [DATA=path]     score the embedded bundle again and rewrite its card"
 	@echo "make audit [DATA=path]     search the data sets for one lesion under two ids -> work/audit/index.html"
 	@echo "make benchmark             time everything side by side"
-	@echo "make source-systems        train the source systems' recipes with and without the leak: an hour on 2 cores"
+	@echo "make source-systems        train the source systems' recipes with and without the leak: 1 to 2 hours on 2 cores"
 
 $(BASE)/.made: pyproject.toml
 	$(PYTHON) -m venv $(BASE)

@@ -28,7 +28,7 @@ corrected for the number of comparisons."""
 LEAKY = """
 Not to be used, only to be recognised. A split by picture puts siblings of one lesion on both sides. SMOTE before the
 split adds, on the training side, points between test pictures and their neighbours, and on the test side points between
-training pictures. Where synthetic rows are tested too, half of the rows are malignant, which alone raises F1."""
+training pictures. Where synthetic rows are tested too, malignant rows are more common, which alone raises F1."""
 
 
 def page(outcomes: Sequence[Outcome], task: Task, *, size: int, seeds: int) -> str:

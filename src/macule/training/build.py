@@ -109,13 +109,11 @@ def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[st
 
 
 def _need_place(folder: Path) -> None:
-    """Raises: EnvironmentFault where nothing can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFault(f"{folder} cannot be made ({error.strerror}): give another folder.") from error
-    if not os.access(folder, os.W_OK):
-        raise EnvironmentFault(f"{folder} cannot be written to: give another folder.")
+    """Raises: EnvironmentFault where a folder cannot be made or written to: told now, and not after training."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise EnvironmentFault(f"{folder} cannot be written to, since {there} is "
+                               f"{'not ours to write' if there.is_dir() else 'no folder'}: give another folder.")
 
 
 def _concluded(folder: Path, recipe: Recipe) -> bool:

@@ -134,3 +134,20 @@ def test_the_same_seed_gives_the_same_report(predict):
     one, other = (scoring.score(predictions, "ham10000", resamples=60, seed=4) for _ in range(2))
     assert one == other
     assert np.isfinite(one["accuracy"]["low"])
+
+
+def test_two_classes_by_hand(predict):
+    """Stems name the truth and the answer: two of three malignant are found, one of two benign is called."""
+    found = predict("mel-mel-1", "bcc-mel-1", "mel-nv-1", "nv-nv-1", "nv-mel-2")
+    positive = np.array([True, True, True, False, False])
+    report = scoring.score_malignant(found, positive, resamples=50)
+    values = {name: report[name]["value"] for name in ("sensitivity", "specificity", "precision", "f1", "accuracy")}
+    assert values == pytest.approx({"sensitivity": 2 / 3, "specificity": 1 / 2, "precision": 2 / 3, "f1": 2 / 3,
+                                    "accuracy": 3 / 5}, abs=1e-4)
+    assert report["balanced_accuracy"]["value"] == pytest.approx(7 / 12, abs=1e-4)
+    assert report["pictures"] == 5 and report["sensitivity"]["positives"] == 3
+
+
+def test_two_classes_without_a_positive_are_undefined(predict):
+    report = scoring.score_malignant(predict("nv-nv-1"), np.array([False]), resamples=50)
+    assert report["sensitivity"]["value"] is None and report["malignant_auc"]["value"] is None

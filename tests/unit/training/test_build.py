@@ -18,11 +18,20 @@ from macule.analysis import bundle as bundles
 from macule.analysis.patient import Patient
 from macule.analysis.pipeline import Analyzer
 from macule.data import membership
-from macule.errors import DatasetError, Diverged, OutOfSpace, TooFewPictures, UnreadableImage, UsageError
+from macule.errors import (
+    DatasetError,
+    Diverged,
+    EnvironmentFault,
+    OutOfSpace,
+    TooFewPictures,
+    UnreadableImage,
+    UsageError,
+)
 from macule.evaluation import runs, service
 from macule.examples import draw, preset
 from macule.taxonomy import Diagnosis
 from macule.training import build, bundling, cache, fit, loop, prepare, trained
+from macule.training import recipe as recipes
 from macule.training.build import Source
 from macule.training.cache import Form
 
@@ -277,6 +286,17 @@ def test_an_impossible_setting_is_refused_before_anything_is_read(built, tmp_pat
     assert not (tmp_path / "work").exists()
 
 
+def test_a_place_that_cannot_hold_the_bundle_is_refused_before_anything_is_read(built, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(EnvironmentFault, match="file is no folder: give another folder"):
+        build.build(built.recipe, Source(tmp_path / "nowhere", tmp_path / "work"), tmp_path / "file" / "out")
+
+
+def test_a_prior_is_taken_off_once(table):
+    with pytest.raises(UsageError, match="takes the prior off already"):
+        recipes.parse(table, where="test").changed({"loss.kind": "logit_adjusted"})
+
+
 def test_a_missing_data_set_is_named(built, tmp_path):
     with pytest.raises(DatasetError, match="HAM10000 is not a folder"):
         build.build(built.recipe, Source(tmp_path, tmp_path / "work"), tmp_path / "out")
@@ -329,8 +349,25 @@ def test_a_picture_that_cannot_be_read_is_named(parts, tmp_path):
         cache.build([record], tmp_path, form=Form(40))
 
 
+def test_a_picture_that_was_got_again_is_decoded_again(parts, tmp_path):
+    """Our own error says to get it again: its old pixels must not be trained on."""
+    place = tmp_path / "again.jpg"
+    place.write_bytes(parts.test[0].read())
+    record = replace(parts.test[0], picture=place)
+    first = cache.build([record], tmp_path / "work", form=Form(40)).copy()
+    place.write_bytes(parts.test[1].read())
+    assert not np.array_equal(cache.build([record], tmp_path / "work", form=Form(40)), first)
+
+
+def test_a_locked_picture_that_cannot_be_read_is_named_before_training(parts, tmp_path):
+    torn = tmp_path / "torn.jpg"
+    torn.write_bytes(parts.test[0].read()[:200])
+    with pytest.raises(UnreadableImage, match=f"{parts.test[0].dataset} {parts.test[0].picture_id}: "):
+        cache.check([parts.test[1], replace(parts.test[0], picture=torn)])
+
+
 def test_other_arms_are_another_cache(parts, tmp_path):
-    for form in (Form(40), Form(40, ("clahe",)), Form(48), Form(40, ("clahe",), 64)):
+    for form in (Form(40), Form(40, ("clahe",)), Form(48), Form(40, ("clahe",), 300)):
         cache.build(parts.test[:1], tmp_path, form=form)
     assert len(list(tmp_path.iterdir())) == 4
 

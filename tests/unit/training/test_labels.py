@@ -8,6 +8,7 @@ pytest.importorskip("torch", reason="needs the training extra")
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.analysis.patient import Patient
 from macule.data.record import Record
+from macule.data.sources import cells
 from macule.errors import ClassMissing, DatasetError
 from macule.taxonomy import Diagnosis
 from macule.training import labels
@@ -37,7 +38,9 @@ def test_a_diagnosis_is_one_class_and_a_lump_is_several():
     (record(Diagnosis.MEL), [False, True]), (record(Diagnosis.NV), [True, False]), (record(*BENIGN), [True, False]),
     (record(malignant=True), [False, True]), (record(malignant=False), [True, False]),
     (record(Diagnosis.AKIEC, malignant=False), [False, True]),
-], ids=["melanoma", "naevus", "benign lump", "said malignant", "said benign", "indeterminate is suspicious"])
+    (record(*cells.BENIGN, malignant=False), [True, False]), (record(*cells.MALIGNANT, malignant=True), [False, True]),
+], ids=["melanoma", "naevus", "benign lump", "said malignant", "said benign", "indeterminate is suspicious",
+        "a bare benign", "a bare malignant"])
 def test_benign_from_malignant(given, expected):
     assert allowed(given, targets=Targets.MALIGNANT).tolist() == [expected]
 

@@ -9,9 +9,11 @@ pytest.importorskip("torch", reason="needs the training extra")
 import numpy as np
 import torch
 
+from macule.analysis.calibrate import SUSPICIOUS
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
 from macule.training.networks import build, spread
+from macule.training.networks.spread import Tempered
 from macule.training.recipe import Network, Targets
 
 pytestmark = pytest.mark.training
@@ -415,3 +417,25 @@ def test_spread_of_a_group_that_training_never_showed(batch):
         shares = spread(network, benign).eval()(*batch)[0].softmax(dim=1)
     found = shares[:, [code.suspicious for code in Diagnosis]]
     torch.testing.assert_close(found, found[:, :1].expand_as(found))
+
+
+def test_groups_sum_to_one_where_nothing_is_known_of_them(batch):
+    """Bare labels ("benign") say nothing of the classes within: the groups' odds must not move."""
+    network = _make(targets=Targets.MALIGNANT).eval()
+    with torch.inference_mode():
+        pair = network(*batch)[0].softmax(dim=1)
+        for known in (np.zeros(11), np.eye(11)[[code.value for code in Diagnosis].index("nv")]):
+            shares = spread(network, known).eval()(*batch)[0].softmax(dim=1)
+            assert torch.allclose(shares[:, SUSPICIOUS].sum(dim=1), pair[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+def test_a_temperature_of_two_groups_moves_no_odds_but_theirs(batch, temperature):
+    network = _make(targets=Targets.MALIGNANT).eval()
+    plain = spread(network, np.arange(1.0, 12.0)).eval()
+    with torch.inference_mode():
+        expected = (network(*batch)[0] / temperature).softmax(dim=1)
+        before, after = (net(*batch)[0].softmax(dim=1) for net in (plain, Tempered(plain, temperature).eval()))
+    assert torch.allclose(after[:, SUSPICIOUS].sum(dim=1), expected[:, 1], atol=1e-5)
+    within = [share[:, SUSPICIOUS] / share[:, SUSPICIOUS].sum(dim=1, keepdim=True) for share in (before, after)]
+    assert torch.allclose(*within, atol=1e-5)

@@ -75,3 +75,21 @@ def test_the_rate_starts_anew_in_each_phase_or_spans_the_run(planned):
     of_phase, of_run = Schedule(span="phase"), Schedule(span="run")
     assert [schedule.progress(of_phase, stretches, step) for step in (0, 1, 2, 5)] == [0, 0.5, 0, 0.5]
     assert [schedule.progress(of_run, stretches, step) for step in (0, 1, 2, 5)] == [0, 1 / 8, 2 / 8, 5 / 8]
+
+
+def test_one_cycle_is_torchs():
+    """The rate as torch's OneCycleLR gives it, and the momentum the other way round."""
+    import torch
+
+    steps, settings = 100, Schedule(kind="one_cycle", warmup=0.3)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1.0, total_steps=steps + 1, pct_start=0.3)
+    for step in range(steps):
+        expected = optimiser.param_groups[0]["lr"]
+        found = schedule.rate(settings, step / steps)
+        assert found == pytest.approx(expected, abs=0.03)  # they count whole steps of the ways up and down
+        assert schedule.momentum(found) == pytest.approx(optimiser.param_groups[0]["momentum"], abs=0.005)
+        optimiser.step()
+        theirs.step()
+    assert schedule.rate(settings, 0.0) == pytest.approx(1 / 25)
+    assert schedule.rate(settings, 0.3) == pytest.approx(1)
