@@ -2,7 +2,8 @@
 
     python benchmarks/smote.py --data ../shared/data    # writes docs/results/smote.md
 
-About 25 minutes of one core, 5 of them for the embeddings, which are kept in the work folder. Needs the training extra and imbalanced-learn.
+About 25 minutes of one core, 5 of them for the embeddings, which are kept in the work folder. Needs the training extra
+and imbalanced-learn.
 """
 
 from __future__ import annotations

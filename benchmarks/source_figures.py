@@ -19,6 +19,7 @@ from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
 from macule.training import bundling, fit
+from macule.training.networks.spread import GROUPS, grouped
 from macule.training.prepare import Parts
 from macule.training.recipe import Recipe, Targets
 
@@ -71,10 +72,19 @@ def load(folder: Path, made: Recipe, parts: Parts, links: Path) -> Scored:
     own, trained = components[:count], components[count:count + len(parts.train)]
     targets = np.array([CODES.index(record.diagnosis) for record in parts.test])
     return Scored(
-        shares=fit.softmax(logits / bundle["calibration"]["temperature"]), targets=targets,
+        shares=_shares(logits, bundle["calibration"]["temperature"], binary=made.targets is Targets.MALIGNANT),
+        targets=targets,
         known=np.isin(np.arange(len(CODES)), [CODES.index(record.diagnosis) for record in everything]),
         lesion=[str(each) for each in own], sibling=np.isin(own, trained), several=there[own] > 1,
         binary=made.targets is Targets.MALIGNANT, pictures=frozenset(map(_name, everything)))
+
+
+def _shares(logits: Floats, temperature: float, *, binary: bool) -> Floats:
+    """Of two classes, the temperature divides the groups' logits: over eleven it would move the groups' odds."""
+    if not binary:
+        return fit.softmax(logits / temperature)
+    pair = grouped(logits)
+    return fit.softmax(logits + (pair * (1 / temperature - 1))[:, GROUPS])
 
 
 def _name(record: Record) -> str:

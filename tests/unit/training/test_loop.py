@@ -367,7 +367,7 @@ def test_looking_oftener_than_every_step_is_every_step(train, validation, tmp_pa
 def scripted(monkeypatch, losses):
     """Validation losses as given; returns the weights at each look."""
     # Patience in looks: an epoch here is no more than a few steps.
-    monkeypatch.setattr("macule.training.judge._looks", lambda recipe, epochs: epochs)
+    monkeypatch.setattr("macule.training.judge._looks", lambda _, epochs: epochs)
     seen, left = [], iter(losses)
 
     def figures(found, data):
