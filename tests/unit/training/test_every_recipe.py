@@ -28,7 +28,8 @@ pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 NAMES = [name for name in recipes.names() if name != "sanity"]  # which has a test of its own, whole
 SIZES = {"inceptionv3": 96}  # pixels; it cannot read 64
 #: Deep ones: whole in the slow test, here with their first stages.
-DEEP = {"efficientnet-b4-metadata": 2, "efficientnet-b5-metadata": 2, "efficientnet-b7-metadata": 2, "efficientnetv2-s": 3}
+DEEP = {"efficientnet-b4-metadata": 2, "efficientnet-b5-metadata": 2, "efficientnet-b7-metadata": 2,
+        "efficientnetv2-s": 3}
 #: From scratch its batch norms know no scale after two steps: its logits are of the order of 1e5, its differences of 1.
 LOOSE = {"inceptionv3": 1.0}
 BATCH = 4
