@@ -11,7 +11,7 @@ from macule.analysis.pipeline import Analyzer
 from macule.data import duplicates, engine
 from macule.data.engine import Local
 from macule.data.record import Record
-from macule.evaluation import scoring
+from macule.evaluation import predictions
 from macule.examples import draw, preset
 from macule.taxonomy import Diagnosis
 
@@ -55,7 +55,7 @@ def test_the_same_scores_as_without(default_bundle, pictures, ray):
     readable = [path for path in pictures if path.stem != "broken"]
     nv = frozenset({Diagnosis.NV})
     records = [Record(path, "ham10000", path.stem, nv, path.stem, Patient()) for path in pictures]
-    here = scoring.predict(Analyzer(default_bundle), records)
-    there = scoring.predict(default_bundle.folder, records, engine=ray)
+    here = predictions.predict(Analyzer(default_bundle), records)
+    there = predictions.predict(default_bundle.folder, records, engine=ray)
     assert np.array_equal(here.shares, there.shares) and here.records == there.records
     assert (here.failed, there.failed) == (1, 1) and len(here.records) + here.refused == len(readable)

@@ -1,12 +1,8 @@
-"""What a bundle says about labelled pictures, and how good that is."""
+"""How good a bundle's answers to labelled pictures are."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,84 +10,10 @@ from numpy.typing import NDArray
 
 from macule.analysis.bundle import Bundle
 from macule.analysis.calibrate import SUSPICIOUS
-from macule.analysis.pipeline import Analyzer, shared_analyzer
-from macule.analysis.result import Assessment, Result
 from macule.data import sources
-from macule.data.engine import Engine, Local
-from macule.data.record import Record
-from macule.errors import EnvironmentFault, MaculeError
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
-from macule.taxonomy import Diagnosis
-
-CODES = list(Diagnosis)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """shares: float64, (N, 11), of the pictures that were answered. refused: by quality; failed: unreadable."""
-
-    records: Sequence[Record]
-    shares: Floats
-    risks: Sequence[str]
-    refused: int
-    failed: int
-
-    @property
-    def targets(self) -> NDArray[np.int64]:
-        return np.array([CODES.index(record.diagnosis) for record in self.records], dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """Gives None for a picture that cannot be read: the others are judged all the same.
-
-    analyzer: or the folder of a bundle, which every process of a cluster loads once.
-    """
-
-    analyzer: Analyzer | Path
-    with_patient: bool
-
-    def __call__(self, record: Record) -> Result | None:
-        analyzer = shared_analyzer(self.analyzer) if isinstance(self.analyzer, Path) else self.analyzer
-        try:
-            return analyzer.analyze(record.read(), patient=record.patient if self.with_patient else None)
-        except EnvironmentFault:
-            raise
-        except MaculeError:
-            return None
-
-
-def predict(analyzer: Analyzer | Path, records: Sequence[Record], *, with_patient: bool = True,
-            engine: Engine | None = None, workers: int | None = None,
-            tick: Callable[[], None] = lambda: None) -> Predictions:
-    """Answers to labelled pictures, through the path that serves a clinic.
-
-    analyzer: for an engine of several machines, the bundle's folder.
-    with_patient: whether age, sex, site and modality are given; else the picture stands alone.
-    workers: threads of this machine, one picture each, where no engine is given; None is one a core.
-    """
-    answered: list[tuple[Record, Assessment]] = []
-    tally: Counter[str] = Counter()
-    outcomes = (engine or Local(workers)).map(_Judge(analyzer, with_patient), records)
-    for record, outcome in zip(records, outcomes, strict=True):
-        if outcome is not None and outcome.assessment is not None:
-            answered.append((record, outcome.assessment))
-        else:
-            tally["failed" if outcome is None else "refused"] += 1
-        tick()
-    return Predictions(
-        records=[record for record, _ in answered],
-        shares=np.array([_row(answer) for _, answer in answered]).reshape(-1, len(CODES)),
-        risks=[answer.risk.value for _, answer in answered],
-        refused=tally["refused"],
-        failed=tally["failed"],
-    )
-
-
-def _row(answer: Assessment) -> list[float]:
-    by_code = {ranked.code: ranked.probability for ranked in answer.diagnoses}
-    return [by_code[code] for code in CODES]
+from macule.evaluation.predictions import CODES, Predictions
 
 
 def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RESAMPLES,
@@ -104,14 +26,14 @@ def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RE
     classes = {code for name in dataset.split("+") for code in sources.find(name).classes}
     known = sorted(CODES.index(code) for code in classes)
     targets, shares = predictions.targets, predictions.shares
-    weights = metrics.resample([record.group for record in predictions.records], resamples=resamples, seed=seed)
+    weights = metrics.resample(predictions.groups, resamples=resamples, seed=seed)
     projected = np.zeros_like(shares)
     projected[:, known] = shares[:, known] / np.maximum(shares[:, known].sum(axis=1, keepdims=True), 1e-12)
     return {
         "pictures": len(targets),
         "lesions": len({record.group for record in predictions.records}),
-        "refused": predictions.refused,
-        "failed": predictions.failed,
+        "refused": len(predictions.refused),
+        "failed": len(predictions.failed),
         "resamples": resamples,
         **{name: value.to_dict() for name, value in _overall(projected, shares, targets, weights).items()},
         "classes": {CODES[k].value: _one_class(projected[:, k], projected.argmax(axis=1) == k, targets == k, weights)
@@ -128,7 +50,7 @@ def score_malignant(predictions: Predictions, positive: NDArray[np.bool_], *, re
     """
     shares = predictions.shares[:, SUSPICIOUS].sum(axis=1)
     called, count = shares >= 0.5, int(positive.sum())
-    weights = metrics.resample([record.group for record in predictions.records], resamples=resamples, seed=seed)
+    weights = metrics.resample(predictions.groups, resamples=resamples, seed=seed)
     pair = np.stack([1 - shares, shares], axis=1)
     figures = {
         "accuracy": metrics.figure(lambda w: metrics.accuracy(called == positive, w), weights),
@@ -146,8 +68,8 @@ def score_malignant(predictions: Predictions, positive: NDArray[np.bool_], *, re
     return {
         "pictures": len(positive),
         "lesions": len({record.group for record in predictions.records}),
-        "refused": predictions.refused,
-        "failed": predictions.failed,
+        "refused": len(predictions.refused),
+        "failed": len(predictions.failed),
         "resamples": resamples,
         **{name: value.to_dict() for name, value in figures.items()},
     }

@@ -19,6 +19,7 @@ from macule.data.membership import Membership
 from macule.data.record import Record
 from macule.errors import DatasetError, LeakingSplit, UnreadableImage, UsageError
 from macule.evaluation import metrics, scoring
+from macule.evaluation import predictions as answers
 
 PARTS = ("train", "val", "test", "all")
 _OURS = {"train": "train", "val": "calibration", "test": "test"}
@@ -144,7 +145,7 @@ def evaluate(
     tick = start(len(records))
     # A cluster's processes load the bundle themselves: a network at work cannot be sent.
     analyzer = bundle.folder if engine else Analyzer(bundle)
-    predictions = scoring.predict(analyzer, records, with_patient=with_patient, engine=engine, workers=threads,
+    predictions = answers.predict(analyzer, records, with_patient=with_patient, engine=engine, workers=threads,
                                   tick=tick)
     return {
         "bundle": scoring.describe(bundle),

@@ -20,7 +20,7 @@ from macule.data import guard, membership
 from macule.data.atomic import writing
 from macule.data.record import Record
 from macule.errors import EnvironmentFault
-from macule.evaluation import runs, scoring
+from macule.evaluation import predictions, runs, scoring
 from macule.training import (
     bundling,
     cache,
@@ -224,7 +224,7 @@ def score(bundle: Bundle, recipe: Recipe, parts: Parts) -> dict[str, Any]:
         return {}
     name = "+".join(recipe.datasets)
     about = {"bundle": scoring.describe(bundle), "dataset": name, "split": "test", "leaky": parts.leaky}
-    found = scoring.predict(Analyzer(bundle), parts.test)
+    found = predictions.predict(Analyzer(bundle), parts.test)
     if recipe.targets is Targets.DIAGNOSIS:
         return about | scoring.score(found, name)
     positive = labels.rows(found.records, Targets.MALIGNANT)[:, 1]

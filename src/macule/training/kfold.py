@@ -21,7 +21,7 @@ from macule.data.spreadsheet import harmless
 from macule.errors import DatasetError, UsageError
 from macule.evaluation import runs, scoring
 from macule.evaluation.metrics import Floats
-from macule.evaluation.scoring import CODES, Predictions
+from macule.evaluation.predictions import CODES, Predictions
 from macule.training import build, bundling, fit, prepare, processes
 from macule.training.build import Source
 from macule.training.loop import Row
@@ -136,7 +136,7 @@ def _predictions(answers: Sequence[_Answers], records: dict[str, Record]) -> Pre
             if len(records[name].labels) == 1]
     return Predictions([record for record, _, _ in rows],
                        np.array([share for _, share, _ in rows]).reshape(-1, len(CODES)),
-                       [risk for _, _, risk in rows], refused=0, failed=0)
+                       [risk for _, _, risk in rows])
 
 
 def _metrics(recipe: Recipe, done: Sequence[Path], answers: Sequence[_Answers],

@@ -7,6 +7,7 @@ import pytest
 
 from macule.analysis.patient import Patient
 from macule.errors import BundleInvalid
+from macule.evaluation import predictions as answers
 from macule.evaluation import scoring
 from macule.taxonomy import Diagnosis
 
@@ -15,7 +16,7 @@ from macule.taxonomy import Diagnosis
 def predict(fake, make_record):
     def run(*stems, **options):
         records = [make_record(stem, group=f"ham10000:{stem.rsplit('-', 1)[0]}") for stem in stems]
-        return scoring.predict(fake, records, **options)
+        return answers.predict(fake, records, **options)
 
     return run
 
@@ -25,7 +26,7 @@ STEMS = ("nv-nv-1", "nv-nv-2", "nv-mel-1", "mel-mel-1", "bcc-nv-1", "nv-refused-
 
 def test_refused_and_unreadable_pictures_are_counted_and_not_scored(predict):
     predictions = predict(*STEMS)
-    assert (predictions.refused, predictions.failed, len(predictions.records)) == (2, 1, 5)
+    assert (len(predictions.refused), len(predictions.failed), len(predictions.records)) == (2, 1, 5)
     assert predictions.shares.shape == (5, 11)
     report = scoring.score(predictions, "ham10000", resamples=50)
     assert (report["pictures"], report["lesions"], report["refused"], report["failed"]) == (5, 4, 2, 1)
@@ -126,7 +127,7 @@ def test_a_broken_bundle_ends_the_exam(make_record):
             raise BundleInvalid(f"no answer to {source}: get the bundle again.")
 
     with pytest.raises(BundleInvalid):
-        scoring.predict(Broken(), [make_record("nv-nv-1")])
+        answers.predict(Broken(), [make_record("nv-nv-1")])
 
 
 def test_the_same_seed_gives_the_same_report(predict):

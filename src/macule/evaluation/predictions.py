@@ -1,0 +1,173 @@
+"""What a bundle says about labelled pictures, by the path that serves a clinic: one pass, read by every section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.pipeline import Analyzer, shared_analyzer
+from macule.analysis.result import Assessment
+from macule.data.engine import Engine, Local
+from macule.data.record import Record
+from macule.errors import EnvironmentFault, MaculeError
+from macule.evaluation import colours, ita
+from macule.taxonomy import Diagnosis
+
+CODES = list(Diagnosis)
+Floats = NDArray[np.float64]
+#: Of a picture whose label names no single class.
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The pictures that were answered, in order, and those that were not.
+
+    shares: float64, (N, 11), calibrated, each row sums to 1. risks: low, medium or high.
+    excluded_not: bool, (N, 11): the classes that the answer says cannot be excluded.
+    admitted: bool, (N,): what the gate took for a picture of the kind that was trained on.
+    embeddings: float32, (N, D). colours: float32, (N, F), from `colours.histogram`. tones: float64, (N,), degrees of
+    the individual typology angle (`ita.estimate`), NaN where no skin was found.
+    refused: by quality or the gate. failed: unreadable.
+    """
+
+    records: Sequence[Record]
+    shares: Floats
+    risks: Sequence[str] = ()
+    refused: Sequence[Record] = ()
+    failed: Sequence[Record] = ()
+    excluded_not: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CODES)), bool), repr=False)
+    admitted: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool), repr=False)
+    embeddings: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
+    colours: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
+    tones: Floats = field(default_factory=lambda: np.zeros(0), repr=False)
+
+    @property
+    def groups(self) -> list[str]:
+        """What is resampled together: the patient, where the publisher names one, else the lesion."""
+        return [f"{r.dataset}:{r.patient_id}" if r.patient_id else r.group for r in self.records]
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """bool, (N, 11): the classes that each label stands for; more than one where the source lumps them."""
+        rows = [[code in record.labels for code in CODES] for record in self.records]
+        return np.array(rows, dtype=bool).reshape(-1, len(CODES))
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """int64, (N,): index of the single class; NO_CLASS where the label names none or several."""
+        allowed = self.allowed
+        return np.where(allowed.sum(axis=1) == 1, allowed.argmax(axis=1), NO_CLASS)
+
+    @property
+    def suspicious(self) -> Floats:
+        """float64, (N,): 1 for malignant or indeterminate, 0 for benign, NaN where the label does not say which."""
+        allowed = self.allowed
+        some, every = (allowed & SUSPICIOUS).any(axis=1), (allowed <= SUSPICIOUS).all(axis=1) & allowed.any(axis=1)
+        by_label = np.where(every, 1.0, np.where(some | ~allowed.any(axis=1), np.nan, 0.0))
+        words = np.array([np.nan if r.malignant is None else float(r.malignant) for r in self.records])
+        return np.where(np.isnan(by_label), words.reshape(by_label.shape), by_label)
+
+    @property
+    def malignant(self) -> Floats:
+        """float64, (N,): probability of the malignant and indeterminate classes together."""
+        return np.asarray(self.shares[:, SUSPICIOUS].sum(axis=1))
+
+    def only(self, keep: NDArray[np.bool_]) -> Predictions:
+        """The answered pictures where `keep` is True; none refused or failed."""
+        where = np.flatnonzero(keep)
+
+        def of(array: NDArray[np.generic]) -> NDArray[np.generic]:
+            return array[where] if len(array) else array
+
+        return Predictions(
+            [self.records[i] for i in where], self.shares[where], [self.risks[i] for i in where] if self.risks else (),
+            excluded_not=of(self.excluded_not), admitted=of(self.admitted), embeddings=of(self.embeddings),  # type: ignore[arg-type]
+            colours=of(self.colours), tones=of(self.tones),  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of one picture's answer; its pixels are not. assessment: None if it was refused."""
+
+    assessment: Assessment | None
+    colours: NDArray[np.float32]
+    tone: float
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Gives None for a picture that cannot be read: the others are judged all the same.
+
+    analyzer: or the folder of a bundle, which every process of a cluster loads once.
+    """
+
+    analyzer: Analyzer | Path
+    with_patient: bool
+
+    def __call__(self, record: Record) -> _Seen | None:
+        analyzer = shared_analyzer(self.analyzer) if isinstance(self.analyzer, Path) else self.analyzer
+        try:
+            result = analyzer.analyze(record.read(), patient=record.patient if self.with_patient else None)
+        except EnvironmentFault:
+            raise
+        except MaculeError:
+            return None
+        pixels = result.thumbnail
+        if result.assessment is None or pixels is None:
+            return _Seen(result.assessment, np.zeros(0, np.float32), np.nan)
+        return _Seen(result.assessment, colours.histogram(pixels), ita.estimate(pixels))
+
+
+def predict(analyzer: Analyzer | Path, records: Sequence[Record], *, with_patient: bool = True,
+            engine: Engine | None = None, workers: int | None = None,
+            tick: Callable[[], None] = lambda: None) -> Predictions:
+    """Answers to labelled pictures. Memory grows by what `Predictions` keeps, about 6 kB a picture.
+
+    analyzer: for an engine of several machines, the bundle's folder.
+    with_patient: whether age, sex, site and modality are given; else the picture stands alone.
+    workers: threads of this machine, one picture each, where no engine is given; None is one a core.
+    """
+    answered: list[tuple[Record, Assessment, _Seen]] = []
+    refused: list[Record] = []
+    failed: list[Record] = []
+    outcomes = (engine or Local(workers)).map(_Judge(analyzer, with_patient), records)
+    for record, seen in zip(records, outcomes, strict=True):
+        if seen is None:
+            failed.append(record)
+        elif seen.assessment is None:
+            refused.append(record)
+        else:
+            answered.append((record, seen.assessment, seen))
+        tick()
+    return _gathered(answered, refused, failed)
+
+
+def _gathered(answered: Sequence[tuple[Record, Assessment, _Seen]], refused: Sequence[Record],
+              failed: Sequence[Record]) -> Predictions:
+    answers, seen = [answer for _, answer, _ in answered], [each for _, _, each in answered]
+    wide = len(answers), -1 if answers else 0
+    return Predictions(
+        records=[record for record, _, _ in answered],
+        shares=np.array([_row(answer) for answer in answers], dtype=np.float64).reshape(-1, len(CODES)),
+        risks=[answer.risk.value for answer in answers],
+        refused=refused,
+        failed=failed,
+        excluded_not=np.array([[code in answer.cannot_exclude for code in CODES] for answer in answers],
+                              dtype=bool).reshape(-1, len(CODES)),
+        admitted=np.array([answer.in_distribution for answer in answers], dtype=bool),
+        embeddings=np.array([answer.embedding for answer in answers], dtype=np.float32).reshape(wide),
+        colours=np.array([each.colours for each in seen], dtype=np.float32).reshape(wide),
+        tones=np.array([each.tone for each in seen], dtype=np.float64),
+    )
+
+
+def _row(answer: Assessment) -> list[float]:
+    by_code = {ranked.code: ranked.probability for ranked in answer.diagnoses}
+    return [by_code[code] for code in CODES]
