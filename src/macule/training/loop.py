@@ -28,6 +28,7 @@ from macule.data.record import Record
 from macule.errors import Diverged, UsageError
 from macule.training import (
     faults,
+    groups,
     labels,
     losses,
     networks,
@@ -98,7 +99,9 @@ def fingerprint(recipe: Recipe, data: TrainingSet, validation: TrainingSet | Non
     """What the weights depend on; a recipe's other settings may change between training and writing the bundle."""
     settings = recipe.model_dump(mode="json", exclude=set(_ASIDE))
     settings["serving"] = {key: value for key, value in settings["serving"].items() if key not in _ASIDE_SERVING}
-    pictures = [[_identity(record) for record in part.records] for part in (data, validation) if part]
+    pictures: list[Any] = [[_identity(record) for record in part.records] for part in (data, validation) if part]
+    if read := groups.STATED.get(recipe.sampling.groups or ""):
+        pictures.append([str(read(record)) for record in data.records])
     taught_by = [trained.fingerprint(folder) for folder in teachers.folders(recipe)]
     return hashlib.sha256(repr((settings, pictures, taught_by)).encode()).hexdigest()
 
@@ -135,6 +138,8 @@ class _Run:
         self.normalise = Normalise(self.network.start.mean, self.network.start.std,
                                    channels_last=recipe.engine.channels_last)
         self.teachers = teachers.load(recipe, self.device)
+        people = groups.names(recipe.sampling, self.data)
+        self.factors = None if people is None else groups.factors(self.data.allowed, people, recipe.sampling)
         self.stretches = self._layout()
         self.sampler = self._sampler(self.stretches[-1].last)
         self.losses = np.full(len(self.data.records), np.nan)
@@ -157,7 +162,7 @@ class _Run:
 
     def _sampler(self, steps: int) -> Sampler:
         return Sampler(self.data.allowed, self.recipe.sampling, batch=self.recipe.engine.batch, steps=steps,
-                       seed=self.recipe.seed)
+                       seed=self.recipe.seed, factors=self.factors)
 
     # The run
 

@@ -31,8 +31,19 @@ class Epoch:
     share: float
 
 
-def expected(rows: Allowed, settings: Sampling) -> Floats:
-    """How often each picture is drawn in an epoch, on average. float64, shape (N,)."""
+def expected(rows: Allowed, settings: Sampling, factors: Floats | None = None) -> Floats:
+    """How often each picture is drawn in an epoch, on average. float64, shape (N,).
+
+    factors: of groups.factors, by which some pictures of a class come up more often than others.
+    """
+    times = _by_class(rows, settings)
+    if factors is None:
+        return times
+    # Of pictures that belong to several classes the mean is not quite 1: an epoch stays as long as it was.
+    return np.asarray(times * factors * (times.sum() / (times * factors).sum()))
+
+
+def _by_class(rows: Allowed, settings: Sampling) -> Floats:
     per_class = labels.counts(rows)
     if settings.kind == "target":
         times = np.where(per_class > 0, np.maximum(settings.target / np.maximum(per_class, 1e-12), 1.0), 0.0)
@@ -44,7 +55,7 @@ def expected(rows: Allowed, settings: Sampling) -> Floats:
 
 
 def drawn(rows: Allowed, settings: Sampling) -> Floats:
-    """How often each class is drawn in an epoch, on average. float64, shape (C,)."""
+    """How often each class is drawn in an epoch, on average, whatever the groups. float64, shape (C,)."""
     return np.asarray((rows / rows.sum(axis=1, keepdims=True) * expected(rows, settings)[:, None]).sum(axis=0))
 
 
@@ -55,11 +66,12 @@ def _mean_over_labels(rows: Allowed, of_class: Floats) -> Floats:
 class Sampler:
     """The batches of a run."""
 
-    def __init__(self, rows: Allowed, settings: Sampling, *, batch: int, steps: int, seed: int) -> None:
-        """rows: bool, shape (N, C). steps: of the whole run."""
+    def __init__(self, rows: Allowed, settings: Sampling, *, batch: int, steps: int, seed: int,
+                 factors: Floats | None = None) -> None:
+        """rows: bool, shape (N, C). steps: of the whole run. factors: see `expected`."""
         self._rows, self._settings = rows, settings
         self._batch, self._steps, self._seed = batch, steps, seed
-        self._expected = expected(rows, settings)
+        self._expected = expected(rows, settings, factors)
         # A picture's offset spreads its draws evenly over the run: it never waits long for its turn.
         self._offset = np.random.default_rng(seed).random(len(rows))
         self._classes = rows.argmax(axis=1)

@@ -154,6 +154,9 @@ class Sampling(Section):
     fewer than `target` as often as it takes to reach it. curriculum: easy pictures first; the share of the pictures
     admitted grows from `start` to all over the first `until` of the run; a picture is easy if its loss was low when it
     was last drawn.
+    groups: an attribute whose groups come up in the same shares in every class (reweighing, Kamiran & Calders 2012);
+    pictures that do not state it are a group; `ita` reads it off the picture. group_power: 0 each group's share of all
+    pictures, 1 all groups alike. group_most: no picture is drawn more than so many times as often as it would be.
     """
 
     kind: Literal["power", "target"] = "power"
@@ -162,6 +165,9 @@ class Sampling(Section):
     curriculum: bool = False
     start: float = Field(default=0.5, gt=0, le=1)
     until: float = Field(default=0.5, gt=0, le=1)
+    groups: Literal["skin_tone", "ita", "sex", "age", "site", "modality", "centre"] | None = None
+    group_power: float = Field(default=0.0, ge=0, le=1)
+    group_most: float = Field(default=10.0, ge=1)
 
 
 class Augment(Section):
