@@ -74,16 +74,21 @@ def test_every_exam_is_written_into_the_bundle(written):
     assert [exam["patient_data"] for exam in exams] == [True, False, True, True, True, True]
 
 
+def shown(figure):
+    interval = "" if figure["low"] is None else f" ({figure['low']:.3f}-{figure['high']:.3f})"
+    return f"{figure['value']:.3f}{interval}"
+
+
 def test_the_card_shows_each_figure_with_its_n_and_interval(written):
     text = bundles.load(written).card
     for exam in bundles.load(written).metrics["exams"]:
         row = next(line for line in text.splitlines() if line.startswith(f"| {exam['title']} | {exam['pictures']} /"))
         assert f"| {exam['pictures']} / {exam['lesions']} ({exam['refused']}) |" in row
         for name in ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "calibration_error"):
-            figure = exam[name]
-            assert f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})" in row
+            assert f"| {shown(exam[name])} |" in row
         melanoma = exam["classes"]["mel"]["auc"]
-        assert f"| {exam['title']} | {melanoma['positives']} | {melanoma['value']:.3f} (" in text
+        assert f"| {exam['title']} | {melanoma['positives']} | {shown(melanoma)} |" in text
+        assert len(exam["exam_sha256"]) == 64 and f"`{exam['exam_sha256'][:12]}`" in text
         assert exam["command"] in text
 
 
@@ -106,16 +111,51 @@ def test_the_risk_table_counts_every_judged_picture(written):
         assert sum(n for row in exam["risk"].values() for n in row.values()) == exam["pictures"]
 
 
-def test_the_commands_reproduce_their_row(written, data, tmp_path, capfd):
+def test_the_commands_reproduce_their_row(written, data, capfd):
     for exam in bundles.load(written).metrics["exams"][1::4]:
         command = exam["command"].replace("DATA", str(data)).replace("--bundle tiny", f"--bundle {written}")
-        arguments = command.split()[1:]
-        assert run([*arguments, "--json", str(tmp_path / "report.json")]) == 0
-        report = json.loads((tmp_path / "report.json").read_text())
-        assert {k: v for k, v in exam.items() if k not in ("title", "command")} == {
-            k: v for k, v in report.items() if k != "bundle"
-        }
-        assert f"{exam['pictures']} pictures" in capfd.readouterr().out
+        assert run(command.split()[1:]) == 0
+        printed = capfd.readouterr().out
+        assert f"{exam['pictures']} pictures" in printed
+        for name in ("accuracy", "macro_auc", "brier"):
+            assert f"{exam[name]['value']:.3f}" in next(x for x in printed.splitlines() if name.replace("_", " ") in x)
+
+
+def test_only_headlines_travel_in_the_bundle():
+    figure = {"value": 0.8, "low": 0.7, "high": 0.9, "n": 50, "positives": 10}
+    report = {
+        "title": "an exam", "bundle": {"id": "x"}, "accuracy": figure, "leaky": False,
+        "classes": {"mel": {"auc": figure}},
+        "diagnosis": {"malignant": {"operating_points": {"medium": {"sensitivity": figure}}},
+                      "curves": {"x": [0] * 200}},
+        "calibration": {"malignant": {"after": {"slope": figure, "reliability": [0] * 200}}},
+        "mistakes": {"pictures": ["ISIC_1"]}, "provenance": {"exam": {}}, "checklist": {"items": []},
+        "said": {"fairness": "No gap holds.", "mistakes": "ISIC_1 was missed."},
+    }
+    kept = card.subset(report)
+    assert set(kept) == {"title", "accuracy", "leaky", "classes", "chosen", "said"}
+    assert kept["chosen"] == {"medium_sensitivity": figure, "calibration_slope": figure}
+    assert kept["said"] == {"fairness": "No gap holds."}
+    assert card.subset(kept) == kept
+
+
+def test_what_a_report_measured_stands_in_the_card_and_what_not_is_said(written):
+    exams = json.loads((written / "bundle.json").read_text())["metrics"]["exams"]
+    figure = {"value": 0.4, "low": 0.3, "high": 0.5, "n": 2}
+    measured = exams[0] | {
+        "diagnosis": {"malignant": {"operating_points": {"high": {"specificity": figure}}}},
+        "calibration": {"malignant": {"after": {"slope": {"value": None, "low": None, "high": None, "n": 2}}}},
+        "said": {"robustness": "Blur costs 0.1."}, "leaky": True,
+    }
+    card.write(written, [measured, *exams[1:]])
+    text = bundles.load(written).card
+    row = next(x for x in text.splitlines() if "LEAKY 0.400 (0.300-0.500)" in x)
+    assert row.startswith("| HAM10000, locked lesions |") and row.count("LEAKY not measured") == 3
+    assert "**Robustness**\n\n- HAM10000, locked lesions: LEAKY Blur costs 0.1." in text
+    assert "**Fairness**: not measured." in text
+    headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    assert headings == ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
+                        "Quantitative analyses", "Ethical considerations", "Caveats and recommendations", "Reproduce"]
 
 
 def test_a_bundle_given_by_name_gets_its_own_card(folder, data, monkeypatch, tmp_path):
