@@ -10,7 +10,7 @@ DEV := .venv-dev
 # Idle worker threads that spin would starve their neighbours on a small machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo serve test test-all lint model card audit benchmark source-systems clean
+.PHONY: help demo serve test test-all lint model card reports ablation matrix audit benchmark source-systems clean
 
 help:
 	@echo "make demo [PICTURES=path]  analyse pictures and write demo-report/index.html"
@@ -18,6 +18,9 @@ help:
 	@echo "make test                  lint, types and tests (make test-all: the long ones too)"
 	@echo "make model [DATA=path]     train, calibrate and score the bundle anew, beside the embedded one"
 	@echo "make card  [DATA=path]     score the embedded bundle again and rewrite its card"
+	@echo "make reports [DATA=path]   the same, and a whole report of each exam -> work/reports"
+	@echo "make ablation [DATA=path]  does preparing the picture help? -> docs/results/preparation.md, an hour on 2 cores"
+	@echo "make matrix [DATA=path]    train on one set, test on another -> work/matrix, half an hour on 2 cores"
 	@echo "make audit [DATA=path]     search the data sets for one lesion under two ids -> work/audit/index.html"
 	@echo "make benchmark             time everything side by side"
 	@echo "make source-systems        train the source systems' recipes with and without the leak: 1 to 2 hours on 2 cores"
@@ -57,6 +60,20 @@ model: $(DEV)/.made
 
 card: $(DEV)/.made
 	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle $(BUNDLE)
+
+# OPTIONS="--also robustness --also explanations" measures those too, minutes an exam.
+reports: $(DEV)/.made
+	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle $(BUNDLE) --reports work/reports $(OPTIONS)
+
+ablation matrix: export OPENBLAS_NUM_THREADS := 1
+ablation: $(DEV)/.made
+	$(DEV)/bin/python benchmarks/ablation.py --data $(DATA) --links $(LINKS) $(OPTIONS)
+
+MATRIX := split.keep=0.5 split.train=0.6 split.calibration=0.15 split.test=0.25
+matrix: $(DEV)/.made
+	$(DEV)/bin/macule matrix lite --quick --data $(DATA) --links $(LINKS) --out work/matrix \
+		--train-on ham10000 --train-on milk10k --train-on isic2017 --train-on ham10000+milk10k \
+		--test-on ham10000 --test-on milk10k --test-on isic2017 $(MATRIX:%=--set %)
 
 audit: $(DEV)/.made
 	$(DEV)/bin/macule data audit --root $(DATA) --out work/audit

@@ -94,6 +94,12 @@ def read(recipe: Recipe, root: Path, work: Path, *, pairs: Path | None = None, f
     ), recipe.targets)
 
 
+def narrowed(parts: Parts, names: Sequence[str]) -> Parts:
+    """The pictures of some data sets alone, each still in its part: what was apart before stays apart."""
+    kept = {role: [record for record in getattr(parts, role) if record.dataset in names] for role in ROLES}
+    return replace(parts, train=kept["train"], calibration=kept["calibration"], test=kept["test"])
+
+
 def scoreable(parts: Parts, targets: Targets) -> Parts:
     """Without the pictures outside the training part whose label does not say which class of `targets` they are."""
     kept = {role: [record for record in getattr(parts, role) if _clear(record, targets)] for role in ROLES[1:]}
