@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import miniature
+import miniature_sets
 import pytest
 from scripted_analyzer import FakeAnalyzer
 
@@ -125,11 +126,40 @@ def test_the_publishers_parts_come_first(evaluate, tmp_path):
     assert (report["pictures"], report["leaky"]) == (2, False)
 
 
-def test_a_set_that_only_says_benign_or_malignant_cannot_be_scored_by_class(evaluate, tmp_path):
-    for name in ("benign/a.jpg", "malignant/b.jpg"):
+def test_a_set_that_only_says_benign_or_malignant_is_scored_by_that(evaluate, tmp_path):
+    for name in ("benign/a.jpg", "benign/b.jpg", "malignant/c.jpg"):
         miniature.flat(tmp_path / "sorted" / name)
-    with pytest.raises(DatasetError, match=r"2 of 2 pictures of folder have no single diagnosis \(benign/a says 'beni"):
-        evaluate(dataset="folder", root=tmp_path / "sorted", part="all")
+    report = evaluate(dataset="folder", root=tmp_path / "sorted", part="all")
+    assert (report["pictures"], report["without_single_class"]) == (3, 3)
+    assert report["accuracy"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert (report["malignant_auc"]["n"], report["malignant_auc"]["positives"]) == (3, 1)
+    assert report["malignant_auc"]["value"] == 0.5  # every picture gets one answer
+    assert report["risk"]["low"] == {"suspicious": 1, "benign": 2}
+
+
+def test_labels_that_say_nothing_at_all_are_refused(evaluate, tmp_path):
+    root = miniature_sets.derm7pt(tmp_path, [("miscellaneous", "back", "male", "a/1.jpg", "a/2.jpg")], {"test": [0]})
+    with pytest.raises(DatasetError, match=r"none of the 2 pictures of derm7pt has a diagnosis.*says 'miscellaneous'"):
+        evaluate(dataset="derm7pt", root=root, part="all")
+
+
+def test_rows_without_a_picture_are_counted_and_the_rest_scored(bundle, tmp_path):
+    root = miniature.isic2018(tmp_path / "ISIC2018", "Test", {"ISIC_1": "NV", "ISIC_2": "MEL"})
+    (root / "ISIC2018_Task3_Test_Input" / "ISIC_2.jpg").unlink()
+    first, second = service.select(bundle, "isic2018", root, part="test")
+    assert first.picture is not None and second.picture is None
+    (root / "ISIC2018_Task3_Test_Input" / "ISIC_1.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"none of the 2 pictures that isic2018 lists is under .*unzip the pictures"):
+        service.select(bundle, "isic2018", root, part="test")
+
+
+def test_an_id_that_stands_twice_is_refused(bundle, tmp_path):
+    root = miniature.isic2018(tmp_path / "ISIC2018", "Test", {"ISIC_1": "NV", "ISIC_2": "MEL"})
+    table = root / "ISIC2018_Task3_Test_GroundTruth" / "ISIC2018_Task3_Test_GroundTruth.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, lines[-1]]) + "\n")
+    with pytest.raises(DatasetError, match=r"ISIC_2 already stands in .*GroundTruth\.csv row 3: keep one row"):
+        service.select(bundle, "isic2018", root, part="test")
 
 
 def test_progress(evaluate):

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
+from sklearn.linear_model import LogisticRegression
 
 from macule.evaluation import metrics
-from macule.evaluation.metrics import Figure
+from macule.evaluation.metrics import Confusion, Figure, Ranking
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,66 @@ def test_sensitivity_at_a_specificity(case, specificity):
         assert np.isnan(found)
 
 
+@settings(max_examples=100, deadline=None)
+@given(scored())
+def test_average_precision(case):
+    scores, positive, weights = case
+    found = metrics.average_precision(scores, positive, weights)[0]
+    if weights[0][positive].sum() > 0:
+        assert found == pytest.approx(oracle.average_precision_score(positive, scores, sample_weight=weights[0]))
+    else:
+        assert np.isnan(found)
+
+
+def kaggle_score(positive, scores, weights, min_tpr=0.8):
+    """The metric of the ISIC 2024 challenge as its organisers published it: labels and scores are flipped."""
+    max_fpr = 1 - min_tpr
+    scaled = oracle.roc_auc_score(~positive, -scores, sample_weight=weights, max_fpr=max_fpr)
+    return 0.5 * max_fpr**2 + (max_fpr - 0.5 * max_fpr**2) / (1.0 - 0.5) * (scaled - 0.5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scored())
+def test_partial_auc_above_80_percent_sensitivity(case):
+    scores, positive, weights = case
+    found = metrics.partial_auc(0.8, scores, positive, weights)[0]
+    if both_kinds(positive, weights):
+        assert found == pytest.approx(kaggle_score(positive, scores, weights[0]))
+        assert metrics.partial_auc(0.0, scores, positive, weights)[0] == pytest.approx(
+            metrics.auc(scores, positive, weights)[0])
+    else:
+        assert np.isnan(found)
+
+
+@settings(max_examples=100, deadline=None)
+@given(scored(), st.sampled_from([0.5, 0.9, 0.95, 1.0]))
+def test_specificity_at_a_sensitivity(case, sensitivity):
+    scores, positive, weights = case
+    found = Ranking.of(scores, positive).points(weights).specificity_at(sensitivity)[0]
+    if both_kinds(positive, weights):
+        alarms, hits, _ = oracle.roc_curve(positive, scores, sample_weight=weights[0], drop_intermediate=False)
+        assert found == pytest.approx(1 - alarms[hits >= sensitivity - 1e-9].min())
+    else:
+        assert np.isnan(found)
+
+
+@settings(max_examples=50, deadline=None)
+@given(scored())
+def test_the_roc_curve_runs_through_all_its_points(case):
+    scores, positive, weights = case
+    if both_kinds(positive, weights):
+        alarms, hits, _ = oracle.roc_curve(positive, scores, sample_weight=weights[0], drop_intermediate=False)
+        # Of a vertical stretch, the upper end.
+        upper = np.array([hits[alarms == x].max() for x in alarms])
+        found = Ranking.of(scores, positive).points(weights).roc(alarms)[0]
+        assert found == pytest.approx(upper)
+
+
+def test_precision_at_a_recall():
+    points = Ranking.of(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, False, True, False])).points(np.ones((1, 4)))
+    assert points.precision(np.array([0.1, 0.5, 0.51, 1.0]))[0] == pytest.approx([1, 1, 2 / 3, 2 / 3])
+
+
 @st.composite
 def classified(draw):
     n = draw(st.integers(1, 40))
@@ -77,6 +138,146 @@ def test_accuracies(case):
     recalls = oracle.recall_score(targets[here], predicted[here], sample_weight=weights[0][here], average=None,
                                   labels=np.unique(targets[here]))
     assert metrics.balanced_accuracy(predicted, targets, weights)[0] == pytest.approx(recalls.mean())
+
+
+def weighted_oracle(targets, predicted, weights):
+    here = weights > 0
+    return targets[here], predicted[here], {"sample_weight": weights[here]}
+
+
+@settings(max_examples=60, deadline=None)
+@given(classified())
+def test_figures_of_the_table_of_confusion(case):
+    predicted, targets, weights = case
+    weights[0, 0] = 1
+    truth, answer, how = weighted_oracle(targets, predicted, weights[0])
+    table = Confusion.of(weights, Confusion.cells(predicted, targets, 5))
+    assert table.counts[0] == pytest.approx(oracle.confusion_matrix(truth, answer, labels=range(5), **how))
+    assert table.accuracy()[0] == pytest.approx(oracle.accuracy_score(truth, answer, **how))
+    assert table.macro_f1()[0] == pytest.approx(oracle.f1_score(truth, answer, average="macro", zero_division=0, **how))
+    constant = len(set(truth)) == 1 or len(set(answer)) == 1
+    # scikit-learn gives 0 for an undefined correlation.
+    assert (np.isnan(table.matthews()[0]) if constant
+            else table.matthews()[0] == pytest.approx(oracle.matthews_corrcoef(truth, answer, **how)))
+    if len({*truth, *answer}) == 1:
+        assert np.isnan(table.kappa()[0])
+    else:
+        assert table.kappa()[0] == pytest.approx(oracle.cohen_kappa_score(truth, answer, **how))
+
+
+@settings(max_examples=40, deadline=None)
+@given(classified(), st.integers(0, 4))
+def test_one_class_against_the_rest(case, k):
+    predicted, targets, weights = case
+    weights[0, 0] = 1
+    truth, answer, how = weighted_oracle(targets == k, predicted == k, weights[0])
+    table = Confusion.of(weights, Confusion.cells(predicted, targets, 5))
+    expected = {
+        "sensitivity": oracle.recall_score(truth, answer, zero_division=np.nan, **how),
+        "specificity": oracle.recall_score(~truth, ~answer, zero_division=np.nan, **how),
+        "precision": oracle.precision_score(truth, answer, zero_division=np.nan, **how),
+        "npv": oracle.precision_score(~truth, ~answer, zero_division=np.nan, **how),
+        "f1": oracle.f1_score(truth, answer, zero_division=np.nan, **how),
+    }
+    for name, value in expected.items():
+        assert getattr(table, name)()[0, k] == pytest.approx(value, nan_ok=True), name
+
+
+def test_log_loss():
+    rng = np.random.default_rng(0)
+    shares, targets = rng.dirichlet(np.ones(4), 200), rng.integers(0, 4, 200)
+    weights = rng.integers(0, 3, (5, 200)).astype(float)
+    expected = [oracle.log_loss(targets, shares, sample_weight=row) for row in weights]
+    assert metrics.log_loss(shares[np.arange(200), targets], weights) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_calibration_slope_is_that_of_a_logistic_regression(kind):
+    rng = np.random.default_rng(0)
+    logit = rng.normal(-1, 2, 400)
+    outcome = rng.random(400) < 1 / (1 + np.exp(-0.6 * logit - 0.5))
+    weights = rng.integers(0, 3, (4, 400)).astype(kind)
+    expected = [LogisticRegression(C=np.inf, tol=1e-10).fit(logit[:, None], outcome, sample_weight=row).coef_[0, 0]
+                for row in weights]
+    found = metrics.slope(1 / (1 + np.exp(-logit)), outcome, weights)
+    assert found == pytest.approx(expected, rel=1e-3 if kind is np.float32 else 1e-5)
+
+
+def test_calibration_in_the_large_makes_the_mean_probability_right():
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 2, 500)
+    outcome = rng.random(500) < 1 / (1 + np.exp(-(logit - 1.5)))
+    added = metrics.in_the_large(1 / (1 + np.exp(-logit)), outcome, np.ones((1, 500)))[0]
+    assert added == pytest.approx(-1.5, abs=0.3)
+    assert (1 / (1 + np.exp(-(logit + added)))).mean() == pytest.approx(outcome.mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("probability", "outcome"), [
+    ([0.1, 0.2, 0.8, 0.9], [False, False, True, True]),  # parted without fault
+    ([0.1, 0.2, 0.8, 0.9], [True, True, True, True]),
+    ([0.5, 0.5, 0.5, 0.5], [False, True, False, True]),
+    ([], []),
+])
+def test_a_regression_without_an_answer_has_no_slope(probability, outcome):
+    outcome = np.array(outcome, bool)
+    assert np.isnan(metrics.slope(np.array(probability, float), outcome, np.ones((1, len(outcome))))).all()
+
+
+def test_without_both_outcomes_there_is_no_intercept():
+    assert np.isnan(metrics.in_the_large(np.array([0.2, 0.4]), np.array([True, True]), np.ones((2, 2)))).all()
+
+
+def test_net_benefit_by_hand():
+    """Ten pictures, four malignant; at 20 % three of them are called, and two benign: 0.3 - 0.2 / 4."""
+    positive = np.arange(10) < 4
+    scores = np.array([0.9, 0.6, 0.2, 0.1, 0.8, 0.3, 0.1, 0.1, 0.0, 0.0])
+    found = metrics.Benefit.of(scores, positive, np.array([0.1, 0.2, 0.95])).figures(np.ones((1, 10)))
+    # From 10 % on: all four, and four of the six.
+    assert found["model"][0] == pytest.approx([0.4 - 0.4 / 9, 0.3 - 0.2 * 0.25, 0.0])
+    assert found["everyone"][0, 1] == pytest.approx(0.4 - 0.6 * 0.25)
+    assert found["gain"][0, 1:] == pytest.approx([0.0, 0.0])
+
+
+def test_an_interval_of_a_small_error_lies_around_it():
+    """A resample's bins are noisier than the pictures': unmoved, the interval would lie above the error."""
+    confidence = np.linspace(0.4, 1, 600)
+    # As evenly as can be: one is right whenever the probabilities have added up to another whole.
+    correct = np.diff(np.floor(np.cumsum(confidence)), prepend=0) > 0
+    weights = metrics.resample([str(n) for n in range(600)], resamples=300)
+
+    def measure(w):
+        return {"ece": metrics.calibration_error(confidence, correct, w)}
+
+    plain, moved = metrics.figures(measure, weights)["ece"], metrics.figures(measure, weights, centred=("ece",))["ece"]
+    assert plain.low > plain.value
+    assert moved.low < moved.value < moved.high
+    assert moved.high - moved.low == pytest.approx(plain.high - plain.low)
+
+
+def test_one_lesion_gives_no_interval():
+    weights = metrics.resample(["a"] * 5, resamples=50)
+    found = metrics.figure(lambda w: metrics.accuracy(np.array([True, True, False, True, False]), w), weights)
+    assert found.to_dict() == {"value": 0.6, "low": None, "high": None, "n": 5}
+    assert str(found) == "0.600 (no interval)"
+
+
+def test_a_share_that_no_resample_changes_gets_wilsons_interval():
+    weights = metrics.resample([str(n) for n in range(20)], resamples=50)
+    found = metrics.figure(lambda w: metrics.accuracy(np.ones(20, bool), w), weights)
+    assert np.isnan(found.low)
+    settled = metrics.settle(found, 20)
+    assert (settled.low, settled.high) == pytest.approx((20 / (20 + 1.959964**2), 1.0))
+    assert np.isnan(metrics.settle(found, 1).low)
+    assert np.isnan(metrics.settle(found, 20, share=False).low)
+
+
+def test_drawing_in_pieces_changes_nothing():
+    """2,000 lesions do not fit into one piece of 400,000."""
+    groups = [f"{n:05}" for n in range(2000)]
+    found = metrics.resample(groups, resamples=250, seed=5)
+    draws = np.random.default_rng(5).integers(0, 2000, (250, 2000))
+    assert (found == np.stack([np.bincount(row, minlength=2000) for row in draws])).all()
+    assert found.dtype == np.float32
 
 
 def test_balanced_accuracy_of_all_pictures():

@@ -86,7 +86,7 @@ def test_nothing_could_be_judged(predict):
 
 
 def test_every_figure_has_its_n_and_an_interval_around_it(predict):
-    stems = [f"{truth}-{answer}-{n}" for n in range(8) for truth, answer in
+    stems = [f"{truth}-{answer}-{n}-0" for n in range(8) for truth, answer in
              [("nv", "nv"), ("mel", "mel"), ("bcc", "bcc"), ("nv", "mel"), ("mel", "nv")]]
     report = scoring.score(predict(*stems), "isic2018", resamples=100)
     figures = [v for v in report.values() if isinstance(v, dict) and "value" in v]
@@ -94,8 +94,17 @@ def test_every_figure_has_its_n_and_an_interval_around_it(predict):
     assert len(figures) == 8 + 7 * 4
     for figure in figures:
         assert figure["n"] == 40
-        if figure["value"] is not None:
+        if figure["low"] is not None:
             assert figure["low"] <= figure["value"] <= figure["high"]
+    # Eight of eight lesions: no resample differs, and yet it is not certain (Wilson).
+    found = report["classes"]["bcc"]["sensitivity"]
+    assert (found["value"], found["high"]) == (1.0, 1.0) and found["low"] == pytest.approx(0.6756, abs=1e-4)
+
+
+def test_one_lesion_has_no_interval(predict):
+    report = scoring.score(predict("nv-nv-1", "nv-nv-2"), "isic2018", resamples=100)
+    assert report["accuracy"] == {"value": 1.0, "low": None, "high": None, "n": 2}
+    assert report["brier"]["value"] > 0 and report["brier"]["low"] is None
 
 
 def test_probabilities_are_scored_over_the_classes_that_the_set_labels(predict):
