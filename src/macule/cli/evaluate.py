@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")]
 DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Leave out the pictures that leak, and count them.")]
+Also = Annotated[list[str] | None, typer.Option(
+    help="More to measure, minutes each: robustness, explanations, adversarial. Repeat.")]
+Sample = Annotated[int, typer.Option(help="Pictures for each of --also.")]
 Links = Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one lesion under two ids.")]
 
 
@@ -35,28 +40,41 @@ def evaluate(
     allow_leak: AllowLeak = False,
     drop_leaks: DropLeaks = False,
     links: Links = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for index.html, report.pdf, report.json, ....")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
+    also: Also = None,
+    sample: Sample = 200,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster (RAY_ADDRESS) or this machine.")] = "local",
     threads: options.Threads = None,
 ) -> None:
     """Score a bundle on labelled pictures, through the same path as serving, with 95 % intervals over lesions."""
     from macule.analysis import bundle as bundles
     from macule.analysis.patient import Patient
+    from macule.cli import sinks
     from macule.data import engine as engines
     from macule.data import links as pairs
+    from macule.evaluation import report as reports
     from macule.evaluation import service
 
+    plan = reports.Plan((*(also or ()), *(("outliers",) if report else ())), sample, threads=threads)
+    if report:
+        sinks.make_folder(report, "--report")  # told now, and not after an hour of scoring
+    asked = service.Asked(dataset, root, split, Patient.parse(modality=modality).modality, not no_patient, allow_leak,
+                          drop_leaks, pairs.read(links))
     runner = None if engine == "local" else engines.make(engine, workers=threads)
     with bars() as start:
-        report = service.evaluate(
-            bundle=bundles.load(bundle), dataset=dataset, root=root, part=split,
-            modality=Patient.parse(modality=modality).modality, with_patient=not no_patient, allow_leak=allow_leak,
-            drop_leaks=drop_leaks, pairs=pairs.read(links), engine=runner, threads=threads,
-            start=lambda count: start(dataset, count),
-        )
-    _print(report)
+        found = service.examine(bundles.load(bundle), asked, engine=runner, threads=threads,
+                                start=lambda count: start(dataset, count))
+        measured = reports.measure(found, plan, start=start) if report or json_file or also else found.report
+    _print(measured)
     if json_file:
-        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    if report:
+        from macule.evaluation import provenance
+        from macule.exchange import evaluation_folder
+
+        evaluation_folder.write(found, measured, report, command=provenance.spoken(sys.argv), now=datetime.now(UTC))
+        typer.echo(f"The report: {report / evaluation_folder.PAGE}")
 
 
 def card(
@@ -66,25 +84,40 @@ def card(
     against: Annotated[str | None, typer.Option(help="A bundle whose card the figures are compared with.")] = None,
     allow_leak: AllowLeak = False,
     links: Links = None,
+    reports: Annotated[Path | None, typer.Option(help="A folder for a whole report of each exam.")] = None,
+    also: Also = None,
+    sample: Sample = 200,
     threads: options.Threads = None,
 ) -> None:
     """Sit every exam and write the figures into the bundle's bundle.json and card.md.
 
-    With --links, exam pictures whose lesion was fitted on under another id are left out and counted. Compared with
-    another bundle, the status is 1 if a headline figure lies outside the tolerance.
+    With --reports, each exam's whole report is written too. With --links, exam pictures whose lesion was fitted on
+    under another id are left out and counted. Compared with another bundle, the status is 1 if a headline figure lies
+    outside the tolerance.
     """
     from macule.analysis import bundle as bundles
     from macule.evaluation import card as cards
+    from macule.evaluation.report import Plan
+    from macule.evaluation.service import Evaluation
+    from macule.exchange import evaluation_folder
 
-    folder = bundles.load(bundle).folder
+    loaded = bundles.load(bundle)
     committed = bundles.load(against) if against else None
+
+    def keep(exam: cards.Exam, found: Evaluation, measured: dict[str, Any]) -> None:
+        if reports:
+            command = exam.command(loaded.id, allow_leak=allow_leak, links=links)
+            evaluation_folder.write(found, measured, reports / exam.slug, command=command, now=datetime.now(UTC))
+
     with bars() as start:
-        reports = cards.measure(bundle, data, allow_leak=allow_leak, links=links, threads=threads, start=start)
-    cards.write(folder, reports)
-    for report in reports:
+        measured = cards.measure(bundle, data, allow_leak=allow_leak, links=links, threads=threads, start=start,
+                                 plan=Plan(("outliers", *(also or ())), sample, threads=threads), keep=keep,
+                                 leads=evaluation_folder.leads)
+    cards.write(loaded.folder, measured)
+    for report in measured:
         _print(report)
-    leaky = any(report["leaky"] for report in reports)
-    if committed and not _print_changes(cards.compare(reports, committed), cards.TOLERANCE, leaky=leaky):
+    leaky = any(report["leaky"] for report in measured)
+    if committed and not _print_changes(cards.compare(measured, committed), cards.TOLERANCE, leaky=leaky):
         raise typer.Exit(SOME_FAILED)
 
 
@@ -111,6 +144,10 @@ def _print(report: dict[str, Any]) -> None:
     counts = f"{report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused"
     if report.get("dropped_leaks"):
         counts += f", {report['dropped_leaks']} left out because they leak"
+    if report.get("without_picture"):
+        counts += f", {report['without_picture']} without a file"
+    if report.get("duplicates", {}).get("surplus"):
+        counts += f", {report['duplicates']['surplus']} the same file twice"
     if report["failed"]:
         counts += f", {report['failed']} unreadable"
     table = Table(title=f"{marked}{title}: {counts}")

@@ -21,6 +21,7 @@ class Exam:
 
     weights: how often each answered picture counts in each resample of lesions or patients, shape (B, N): the same for
     every section, so that differences are paired.
+    with_patient: whether the network was told age, sex, site and modality.
     """
 
     bundle: Bundle
@@ -30,12 +31,13 @@ class Exam:
     classes: tuple[int, ...]
     weights: NDArray[np.generic] = field(repr=False)
     seed: int = 0
+    with_patient: bool = True
 
     @classmethod
     def of(cls, bundle: Bundle, predictions: Predictions, *, dataset: str, part: str, classes: tuple[int, ...],
-           resamples: int = metrics.RESAMPLES, seed: int = 0) -> Exam:
+           resamples: int = metrics.RESAMPLES, seed: int = 0, with_patient: bool = True) -> Exam:
         weights = metrics.resample(predictions.groups, resamples=resamples, seed=seed)
-        return cls(bundle, predictions, dataset, part, classes, weights, seed)
+        return cls(bundle, predictions, dataset, part, classes, weights, seed, with_patient)
 
     @cached_property
     def projected(self) -> Floats:
@@ -53,7 +55,7 @@ class Exam:
     @cached_property
     def single(self) -> NDArray[np.bool_]:
         """bool, (N,): the pictures whose label names one class: the others only count in malignant figures."""
-        return self.targets != NO_CLASS
+        return np.asarray(self.targets != NO_CLASS)
 
     def code(self, index: int) -> str:
         return CODES[index].value

@@ -80,7 +80,7 @@ class Predictions:
 
     def only(self, keep: NDArray[np.bool_]) -> Predictions:
         """The answered pictures where `keep` is True; none refused or failed."""
-        where = np.flatnonzero(keep)
+        where = [int(i) for i in np.flatnonzero(keep)]
 
         def of(array: NDArray[np.generic]) -> NDArray[np.generic]:
             return array[where] if len(array) else array

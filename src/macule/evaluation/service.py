@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from macule.analysis.bundle import MANIFEST, Bundle
 from macule.analysis.patient import Modality
@@ -18,9 +21,13 @@ from macule.data.links import Links
 from macule.data.membership import Membership
 from macule.data.record import Record
 from macule.errors import DatasetError, LeakingSplit, UnreadableImage, UsageError
-from macule.evaluation import metrics, scoring
+from macule.evaluation import duplicates, metrics, scoring
 from macule.evaluation import predictions as answers
+from macule.evaluation.exam import Exam
+from macule.evaluation.predictions import CODES
 
+#: Told how many pictures there are; gives what to call after each.
+Start = Callable[[int], Callable[[], None]]
 PARTS = ("train", "val", "test", "all")
 _OURS = {"train": "train", "val": "calibration", "test": "test"}
 
@@ -29,38 +36,46 @@ def select(bundle: Bundle, dataset: str, root: Path, *, part: str, modality: Mod
     """The records of a part: the publisher's where there is one, else the bundle's own split.
 
     modality: only pictures of this kind.
+    Returns: also the rows whose picture is not at hand (`record.picture` is None): they are counted, not scored.
 
     Raises: UsageError for an unknown part; DatasetError if the part is empty, if the bundle does not say what is in it,
-    or if a picture has no single diagnosis.
+    if none of its pictures is at hand, or if no label says anything that can be scored.
     """
     if part not in PARTS:
         raise UsageError(f"the part is {part!r}; one of {', '.join(PARTS)} is needed.")
     if sources.find(dataset).parts or part == "all":
-        records = sources.load(dataset, root, part=part)
+        records = _rows(dataset, root, part=part)
     else:
         known = membership.load(bundle.folder / membership.FILE)
         if not known.parts:
             raise DatasetError(f"bundle {bundle.id} has no {membership.FILE} that says what is in {part!r}: score all.")
-        records = [r for r in sources.load(dataset, root) if known.part_of(r) == _OURS[part]]
+        records = [r for r in _rows(dataset, root) if known.part_of(r) == _OURS[part]]
     records = [record for record in records if modality in (None, record.patient.modality)]
     if not records:
         kind = f"{modality} picture" if modality else "picture"
         raise DatasetError(
             f"{dataset} under {root} has no {kind} in the part {part!r} of bundle {bundle.id}: try --split all."
         )
-    _need_one_class(dataset, records)
+    _need_something(dataset, root, records)
     return records
 
 
-def _need_one_class(dataset: str, records: list[Record]) -> None:
-    """Raises: DatasetError if a label lumps classes ("benign") or says nothing."""
-    vague = [record for record in records if len(record.labels) != 1]
-    if vague:
-        first = vague[0]
+def _rows(dataset: str, root: Path, *, part: str = "all") -> list[Record]:
+    """As `sources.load`, with those rows of the ground truth whose picture is not here."""
+    reading = sources.Reading(dataset, root, part, tables_only=True)
+    return sorted(sources.read(reading, strict=False), key=lambda record: record.picture_id)
+
+
+def _need_something(dataset: str, root: Path, records: list[Record]) -> None:
+    """Raises: DatasetError if no picture is at hand, or no label names a class or says benign or malignant."""
+    if all(record.picture is None for record in records):
+        raise DatasetError(f"none of the {len(records)} pictures that {dataset} lists is under {root}: "
+                           f"unzip the pictures there, unchanged (the first is {records[0].picture_id}).")
+    blank = answers.Predictions(records, np.zeros((len(records), len(answers.CODES))))
+    if np.isnan(blank.suspicious).all() and (blank.targets == answers.NO_CLASS).all():
         raise DatasetError(
-            f"{len(vague)} of {len(records)} pictures of {dataset} have no single diagnosis ({first.picture_id} says "
-            f"{first.dx_original or 'nothing'!r}), and the figures are taken over single classes: choose another set "
-            "or part."
+            f"none of the {len(records)} pictures of {dataset} has a diagnosis, or is said to be benign or malignant "
+            f"({records[0].picture_id} says {records[0].dx_original or 'nothing'!r}): choose another set or part."
         )
 
 
@@ -93,7 +108,7 @@ def without_kin(bundle: Bundle, records: list[Record], *, pairs: Links = links.N
 def _hashes(known: Membership, records: list[Record]) -> dict[str, str]:
     """Nothing is read where the bundle does not know its pictures' bytes."""
     found: dict[str, str] = {}
-    for record in records if known.fine else ():
+    for record in (each for each in records if known.fine and each.picture is not None):
         try:
             found[f"{record.dataset}:{record.picture_id}"] = hashlib.sha256(record.read()).hexdigest()
         except UnreadableImage:
@@ -106,6 +121,34 @@ def made_leaky(bundle: Bundle) -> bool:
     path = bundle.folder / MANIFEST
     made = json.loads(path.read_text(encoding="utf-8")).get("provenance", {}) if path.is_file() else {}
     return bool(made.get("leaky")) or membership.load(bundle.folder / membership.FILE).leaky
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be scored, and how.
+
+    drop_leaks: score what is left without the pictures that leak; how many is in `dropped_leaks`.
+    pairs: pictures that are known to show one photograph, from `macule data audit`.
+    with_patient: whether age, sex, site and modality are given to the network.
+    """
+
+    dataset: str
+    root: Path
+    part: str
+    modality: Modality | None = None
+    with_patient: bool = True
+    allow_leak: bool = False
+    drop_leaks: bool = False
+    pairs: Links = links.NONE
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """report: the figures, as `evaluate` returns them. exam: what they were measured on, for further sections."""
+
+    asked: Asked
+    report: dict[str, Any]
+    exam: Exam
 
 
 def evaluate(
@@ -122,42 +165,70 @@ def evaluate(
     engine: Engine | None = None,
     threads: int | None = None,
     resamples: int = metrics.RESAMPLES,
-    start: Callable[[int], Callable[[], None]] = lambda _: lambda: None,
+    start: Start = lambda _: lambda: None,
 ) -> dict[str, Any]:
+    """Score a bundle on a data set: the report of `examine`."""
+    asked = Asked(dataset, root, part, modality, with_patient, allow_leak, drop_leaks, pairs)
+    return examine(bundle, asked, engine=engine, threads=threads, resamples=resamples, start=start).report
+
+
+def examine(
+    bundle: Bundle,
+    asked: Asked,
+    *,
+    engine: Engine | None = None,
+    threads: int | None = None,
+    resamples: int = metrics.RESAMPLES,
+    start: Start = lambda _: lambda: None,
+) -> Evaluation:
     """Score a bundle on a data set.
 
-    drop_leaks: score what is left without the pictures that leak; how many is in `dropped_leaks`.
-    pairs: pictures that are known to show one photograph, from `macule data audit`.
     engine: where pictures are judged; None is this machine, with `threads` at once (None is one a core).
     start: told how many pictures there are; returns what to call after each, for a progress bar.
     Returns: the figures. `leaky`: True if a lesion, patient or photograph was fitted on or the bundle itself was made
     from a leaking split; None if the bundle does not say what it saw. `leaks`: the counts, where there are any.
     Raises: LeakingSplit if something was fitted on, unless allow_leak.
     """
-    asked = select(bundle, dataset, root, part=part, modality=modality)
-    records = without_kin(bundle, asked, pairs=pairs) if drop_leaks else asked
-    leak = leaked(bundle, records, pairs=pairs)
-    if leak.leaking and not allow_leak:
+    found = select(bundle, asked.dataset, asked.root, part=asked.part, modality=asked.modality)
+    records = without_kin(bundle, found, pairs=asked.pairs) if asked.drop_leaks else found
+    leak = leaked(bundle, records, pairs=asked.pairs)
+    if leak.leaking and not asked.allow_leak:
         raise LeakingSplit(
             f"bundle {bundle.id} was fitted on {leak.lesions} of these lesions: {leak.sentence()}: "
             "score --split test, leave them out with --drop-leaks, or mark the figures LEAKY with --allow-leak."
         )
-    tick = start(len(records))
+    present = _at_hand(records)
+    tick = start(len(present))
     # A cluster's processes load the bundle themselves: a network at work cannot be sent.
     analyzer = bundle.folder if engine else Analyzer(bundle)
-    predictions = answers.predict(analyzer, records, with_patient=with_patient, engine=engine, workers=threads,
+    predictions = answers.predict(analyzer, present, with_patient=asked.with_patient, engine=engine, workers=threads,
                                   tick=tick)
-    return {
+    report = {
         "bundle": scoring.describe(bundle),
-        "dataset": dataset,
-        "split": part,
-        "modality": modality.value if modality else "any",
-        "patient_data": with_patient,
+        "dataset": asked.dataset,
+        "split": asked.part,
+        "modality": asked.modality.value if asked.modality else "any",
+        "patient_data": asked.with_patient,
         "leaky": _verdict(bundle, leak),
         **({"leaks": leak.to_dict()} if leak.leaking else {}),
-        **({"dropped_leaks": len(asked) - len(records)} if drop_leaks else {}),
-        **scoring.score(predictions, dataset, resamples=resamples),
+        **({"dropped_leaks": len(found) - len(records)} if asked.drop_leaks else {}),
+        "without_picture": len(records) - len(present),
+        "duplicates": duplicates.duplicates(present),
+        **scoring.score(predictions, asked.dataset, resamples=resamples),
     }
+    classes = tuple(sorted(CODES.index(code) for code in sources.find(asked.dataset).classes))
+    exam = Exam.of(bundle, predictions, dataset=asked.dataset, part=asked.part, classes=classes, resamples=resamples,
+                   with_patient=asked.with_patient)
+    return Evaluation(asked, report, exam)
+
+
+def _at_hand(records: list[Record]) -> list[Record]:
+    """Those whose picture is on the disk. Raises: DatasetError if none is."""
+    present = [record for record in records if record.picture is not None]
+    if not present:
+        raise DatasetError(f"of none of the {len(records)} pictures that are left the file is at hand: get the "
+                           "pictures of the set (macule data fetch).")
+    return present
 
 
 def _verdict(bundle: Bundle, leak: Leak) -> bool | None:

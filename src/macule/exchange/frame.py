@@ -121,6 +121,10 @@ def _glance(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Refused: quality or gate", f"{report.get('refused', 0):,}"
     if report.get("failed"):
         yield "Unreadable", f"{report['failed']:,}"
+    if report.get("without_picture"):
+        yield "In the table, not on the disk", f"{report['without_picture']:,}"
+    if report.get("duplicates", {}).get("surplus"):
+        yield "Same file twice", f"{report['duplicates']['surplus']:,}"
     if report.get("dropped_leaks"):
         yield "Left out as leaks", f"{report['dropped_leaks']:,}"
     if report.get("modality", "any") != "any":

@@ -1,4 +1,4 @@
-"""Train on one set, test on another: every column is the same locked pictures, and nobody is tested on what they saw."""
+"""Train on one set, test on another: a column is the same locked pictures, and nobody is tested on what they saw."""
 
 from __future__ import annotations
 
