@@ -32,7 +32,7 @@ $(BASE)/.made: pyproject.toml
 
 $(DEV)/.made: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/pip install --quiet --constraint constraints.txt --editable '.[training,dev]'
+	$(DEV)/bin/pip install --quiet --constraint constraints.txt --editable '.[training,explain,dev]'
 	@touch $@
 
 demo: $(BASE)/.made
