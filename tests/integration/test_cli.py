@@ -17,7 +17,7 @@ import pytest
 from macule_testing import CODES, draw, encode
 from PIL import Image
 
-from macule import __version__
+from macule import __version__, examples
 from macule.analysis.bundle import ENVIRONMENT, Bundle
 from macule.cli.app import run
 
@@ -266,6 +266,8 @@ def test_the_python_face(picture: Path, tiny_bundle: Bundle) -> None:
         _ = macule.nothing
 
 
-def test_the_embedded_model_answers_from_the_command_line(default_bundle: Bundle, picture: Path) -> None:
+def test_the_embedded_model_answers_from_the_command_line(default_bundle: Bundle, tmp_path: Path) -> None:
+    picture = tmp_path / "naevus.png"
+    picture.write_bytes(encode(examples.draw(examples.preset("naevus"), size=(400, 300), seed=0)))
     done = subprocess.run([*COMMAND, "predict", str(picture), "--json"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["bundle"]["id"] == default_bundle.id

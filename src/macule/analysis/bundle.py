@@ -2,6 +2,8 @@
 
     model.onnx   the network            gate.npz   what its training pictures looked like to it
     bundle.json  everything else        card.md    measured numbers, for people
+
+Evaluation reads more of it, where it is there: split.csv.gz (what was in which part), index.npz, baselines.npz.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 
 from macule import bundles
 from macule.analysis import gate, schema
+from macule.analysis.conformal import Conformal, Limit
 from macule.analysis.gate import Gate
 from macule.analysis.preprocess import Preprocessing
 from macule.analysis.result import BundleId
@@ -24,6 +27,7 @@ from macule.taxonomy import Diagnosis
 
 ENVIRONMENT = "MACULE_BUNDLE"
 MANIFEST = "bundle.json"
+CARD = "card.md"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,10 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Bundle:
-    """temperature: what the logits are divided by. sha256: over the hashes of all files, in name order."""
+    """temperature: what the logits are divided by. sha256: over the hashes of all files, in name order.
+
+    conformal: None where it was not fitted.
+    """
 
     id: str
     sha256: str
@@ -58,6 +65,7 @@ class Bundle:
     thresholds: Thresholds
     gate: Gate = field(repr=False)
     metrics: Mapping[str, Any] = field(repr=False)
+    conformal: Conformal | None = None
 
     @property
     def identity(self) -> BundleId:
@@ -66,7 +74,7 @@ class Bundle:
     @property
     def card(self) -> str:
         """The card's Markdown; empty if the bundle has none."""
-        path = self.folder / "card.md"
+        path = self.folder / CARD
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
@@ -97,8 +105,12 @@ def available() -> list[str]:
 
 
 def fingerprint(folder: Path) -> str:
-    """One SHA-256 for a folder: over the lines `name sha256` of its files in name order; hidden files do not count."""
-    lines = [f"{path.name} {_sha256(path)}\n" for path in sorted(folder.iterdir()) if _counts(path)]
+    """One SHA-256 for a folder: over the lines `name sha256` of its files in name order; hidden files do not count.
+
+    What was measured of a bundle does not count either, so that a report names the bundle that its figures end up in:
+    `card.md` is left out, and bundle.json is hashed as JSON with sorted keys and without `metrics`.
+    """
+    lines = [f"{path.name} {_hash(path)}\n" for path in sorted(folder.iterdir()) if _counts(path)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -137,11 +149,18 @@ def _build(folder: Path, content: dict[str, Any]) -> Bundle:
         ),
         gate=gate.load(_sibling(folder, content["gate"]["file"]), content["gate"]["threshold"]),
         metrics=content["metrics"],
+        conformal=_conformal(content["conformal"]) if "conformal" in content else None,
     )
 
 
 def _threshold(entry: dict[str, float]) -> Threshold:
     return Threshold(float(entry["probability"]), float(entry["sensitivity"]))
+
+
+def _conformal(entry: dict[str, Any]) -> Conformal:
+    limits = {Diagnosis(code): Limit(float(each["probability"]), each["n"], each["lesions"], each["guaranteed"])
+              for code, each in entry["classes"].items()}
+    return Conformal(float(entry["coverage"]), entry["n"], limits)
 
 
 def _sibling(folder: Path, name: str) -> Path:
@@ -151,7 +170,14 @@ def _sibling(folder: Path, name: str) -> Path:
 
 
 def _counts(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
+    return path.is_file() and not path.name.startswith(".") and path.name != CARD
+
+
+def _hash(path: Path) -> str:
+    if path.name != MANIFEST:
+        return _sha256(path)
+    content = {key: value for key, value in json.loads(path.read_text(encoding="utf-8")).items() if key != "metrics"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -22,7 +22,7 @@ from macule.analysis.bundle import Bundle, load, wanted_name
 from macule.analysis.image import Picture, decode
 from macule.analysis.network import Network, Output
 from macule.analysis.patient import Patient, encode
-from macule.analysis.quality import assess
+from macule.analysis.quality import assess, familiar
 from macule.analysis.result import Assessment, Quality, Result
 from macule.errors import BundleInvalid, MaculeError
 from macule.taxonomy import Diagnosis
@@ -56,8 +56,9 @@ class Analyzer:
         Raises: InputError if it cannot be read. A picture too poor to judge is no error: see `Result.quality`.
         """
         picture = decode(source, short_side=preprocess.decoding_side(self._bundle.preprocessing.size))
-        quality = assess(picture)
-        answer = self._judge(picture, patient or Patient()) if quality.usable else None
+        quality, answer = assess(picture), None
+        if quality.usable:
+            quality, answer = self._judge(picture, patient or Patient(), quality)
         return Result(
             image=name or (UNNAMED if isinstance(source, bytes) else str(source)),
             bundle=self._bundle.identity,
@@ -80,13 +81,30 @@ class Analyzer:
         """
         yield from in_order(lambda source: self.analyze(source, patient=patient), sources, workers=workers or cores())
 
-    def _judge(self, picture: Picture, patient: Patient) -> Assessment:
+    def embedding(self, source: Path | str | bytes) -> NDArray[np.float32]:
+        """What the network makes of a picture, however poor or strange: for what is fitted to its embeddings.
+
+        Returns: float32, shape (D,), the mean over the views, without anything known of the patient.
+        Raises: InputError if it cannot be read.
+        """
+        picture = decode(source, short_side=preprocess.decoding_side(self._bundle.preprocessing.size))
+        return np.asarray(self._run(picture.rgb, Patient())[0].embedding.mean(axis=0), dtype=np.float32)
+
+    def _judge(self, picture: Picture, patient: Patient, quality: Quality) -> tuple[Quality, Assessment | None]:
+        """The answer to a picture that is good enough, unless the gate refuses it: then the quality says so."""
         output, frame = self._run(picture.rgb, patient)
         shares = calibrate.probabilities(output.logits, self._bundle.temperature)
-        if not np.isfinite(shares).all():
+        embedding, gate = output.embedding.mean(axis=0), self._bundle.gate
+        if not (np.isfinite(shares).all() and np.isfinite(embedding).all()):
             raise BundleInvalid(f"bundle {self._bundle.id} answered with numbers that are not finite: get it again.")
+        if gate.presence is not None:
+            check = familiar(gate.strangeness(embedding), passed=not gate.refuses(embedding))
+            quality = Quality((*quality.checks, check))
+        return quality, self._assess(shares, output.cam, frame, embedding) if quality.usable else None
+
+    def _assess(self, shares: NDArray[np.float64], cam: NDArray[np.float32], frame: Frame,
+                embedding: NDArray[np.float32]) -> Assessment:
         diagnoses = calibrate.rank(shares)
-        embedding = output.embedding.mean(axis=0)
         known = self._bundle.gate.admits(embedding)
         malignant = calibrate.malignant(shares)
         first = diagnoses[0].code
@@ -96,9 +114,10 @@ class Analyzer:
             risk=calibrate.risk(malignant, self._bundle.thresholds, in_distribution=known),
             cannot_exclude=calibrate.cannot_exclude(shares, self._bundle.thresholds),
             in_distribution=known,
-            heatmap=explain.place(explain.heatmap(output.cam, list(Diagnosis).index(first)), frame),
+            heatmap=explain.place(explain.heatmap(cam, list(Diagnosis).index(first)), frame),
             heatmap_of=first,
             embedding=embedding,
+            plausible=self._bundle.conformal.plausible(shares) if self._bundle.conformal else None,
         )
 
     def _run(self, rgb: NDArray[np.uint8], patient: Patient) -> tuple[Output, Frame]:

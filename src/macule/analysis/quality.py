@@ -44,6 +44,9 @@ _BURNT = 250
 #: Variance of rounding to whole grey levels: without it a smooth picture's own rounding looks like fine detail.
 _ROUNDING = 1 / 12
 
+#: How unlike a lesion the gate finds the picture: its limit for refusing (macule.analysis.gate).
+MAX_STRANGENESS = 1.0
+
 _ADVICE = {
     "size": "Move closer or use a higher resolution: the picture has too few pixels.",
     "sharpness": "Hold still, tap on the spot to focus and take the picture again: it is blurred.",
@@ -52,6 +55,7 @@ _ADVICE = {
     "brightness": "Take the picture again without flash or direct sun: it is too bright.",
     "glare": "Tilt the camera or turn off the flash: a reflection hides part of the skin.",
     "lesion": "Put the spot in the middle and take the picture again: nothing stands out from the skin.",
+    "familiar": "This does not look like a close-up of one spot on the skin: take a picture of the spot from nearby.",
 }
 
 
@@ -65,6 +69,11 @@ def assess(picture: Picture, *, min_short_side: float = MIN_SHORT_SIDE) -> Quali
     """
     size = _at_least("size", min(picture.width, picture.height), min_short_side)
     return Quality((size, *_measure(picture.rgb)) if size.passed else (size,))
+
+
+def familiar(strangeness: float, *, passed: bool) -> Check:
+    """The last check, which needs the network's answer: a bundle's gate looks for a lesion to judge."""
+    return Check("familiar", passed, strangeness, MAX_STRANGENESS, _ADVICE["familiar"])
 
 
 def _measure(rgb: NDArray[np.uint8]) -> tuple[Check, ...]:

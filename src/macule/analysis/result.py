@@ -40,6 +40,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Quality:
+    """Whether a picture can be judged: it is sharp and light enough, and shows what the model knows."""
+
     checks: tuple[Check, ...]
 
     @property
@@ -77,6 +79,7 @@ class Assessment:
     heatmap: float32, shape (h, w), 0 to 1, coarse: where the evidence for `heatmap_of` lies.
     heatmap_of: the class that the heatmap explains, the first diagnosis.
     embedding: float32, shape (D,).
+    plausible: the diagnoses of a conformal set, the most probable first; may be empty. None where the bundle has none.
     """
 
     diagnoses: tuple[RankedDiagnosis, ...]
@@ -87,6 +90,7 @@ class Assessment:
     heatmap: NDArray[np.float32] = field(repr=False, compare=False)
     heatmap_of: Diagnosis
     embedding: NDArray[np.float32] = field(repr=False, compare=False)
+    plausible: tuple[Diagnosis, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,4 +125,5 @@ class Result:
             "risk": answer.risk.value,
             "cannot_exclude": [code.value for code in answer.cannot_exclude],
             "in_distribution": answer.in_distribution,
+            **({} if answer.plausible is None else {"plausible": [code.value for code in answer.plausible]}),
         } | tail

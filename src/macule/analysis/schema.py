@@ -13,7 +13,7 @@ _KEYS = frozenset({
     "calibration", "classes", "created", "format", "gate", "id", "licence", "metrics", "model", "preprocessing",
     "thresholds",
 })
-_OPTIONAL = frozenset({"provenance"})
+_OPTIONAL = frozenset({"conformal", "provenance"})
 
 
 def check(content: Any) -> None:
@@ -33,11 +33,13 @@ def check(content: Any) -> None:
     _check_classes(content["classes"])
     _check_calibration(content["calibration"])
     _check_thresholds(content["thresholds"])
+    if "conformal" in content:
+        _check_conformal(content["conformal"])
 
 
 def _check_files(content: dict[str, Any]) -> None:
     _keys("model", content["model"], ("file", "sha256"))
-    _keys("gate", content["gate"], ("file", "threshold", "quantile"))
+    _keys("gate", content["gate"], ("file", "threshold", "quantile"), ("presence",))
     for value in (content["model"]["file"], content["model"]["sha256"], content["gate"]["file"]):
         _text("file and sha256", value)
     _number("gate threshold", content["gate"]["threshold"], above=0)
@@ -65,6 +67,20 @@ def _check_thresholds(thresholds: Any) -> None:
         if not Diagnosis(code).suspicious:
             raise ValueError(f"cannot_exclude names {code}, which the taxonomy calls benign")
         _check_threshold(f"cannot_exclude {code}", entry)
+
+
+def _check_conformal(conformal: Any) -> None:
+    _keys("conformal", conformal, ("coverage", "n", "classes"), ("fitted_on", "score"))
+    _number("conformal coverage", conformal["coverage"], above=0, at_most=1)
+    _number("conformal n", conformal["n"], at_least=0)
+    _keys("conformal classes", conformal["classes"], [code.value for code in Diagnosis])
+    for code, entry in conformal["classes"].items():
+        _keys(f"conformal {code}", entry, ("probability", "n", "lesions", "guaranteed"))
+        _number(f"conformal {code} probability", entry["probability"], at_least=0, at_most=1)
+        for name in ("n", "lesions"):
+            _number(f"conformal {code} {name}", entry[name], at_least=0)
+        if not isinstance(entry["guaranteed"], bool):
+            raise TypeError(f"conformal {code} guaranteed is {entry['guaranteed']!r}; true or false is needed")
 
 
 def _check_threshold(name: str, entry: Any) -> float:

@@ -16,7 +16,11 @@ from macule.cli.check import check
 from macule.cli.combine import combine
 from macule.cli.evaluate import card, evaluate
 from macule.cli.exit import ENVIRONMENT, status_of
+from macule.cli.explain import explain
+from macule.cli.matrix import matrix
 from macule.cli.predict import predict
+from macule.cli.readers import readers
+from macule.cli.refit import refit
 from macule.cli.search import search
 from macule.cli.serve import serve
 from macule.cli.train import train
@@ -30,7 +34,7 @@ app = typer.Typer(
     help="A second opinion on pictures of skin lesions. Decision support for research: not a medical device.",
     epilog="Exit status: 0 done, 1 some inputs failed, 2 wrong usage, 3 the environment (model missing).",
 )
-for verb in (predict, check, serve, train, search, combine, evaluate, card):
+for verb in (predict, check, serve, train, search, combine, evaluate, card, readers, matrix, explain, refit):
     app.command()(verb)
 app.add_typer(data.app)
 app.add_typer(runs.app)

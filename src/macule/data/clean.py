@@ -176,7 +176,11 @@ def _measure(picture: Picture, rules: Rules) -> Iterator[Finding]:
 
 def _gate(content: bytes, row: Row, rules: Rules, analyzer: Analyzer) -> tuple[Finding, ...]:
     """Of a picture that passed the rest: a blurred one is unlike the known ones anyway."""
-    answer = analyzer.analyze(content, patient=row.record(None).patient).assessment
+    result = analyzer.analyze(content, patient=row.record(None).patient)
+    refused = next((check for check in result.quality.checks if check.name == "familiar" and not check.passed), None)
+    if refused is not None:
+        return _kept(rules, Finding("distribution", refused.value, refused.limit))
+    answer = result.assessment
     if answer is None:  # smaller than the model's own limit
         return ()
     gate = analyzer.bundle.gate

@@ -54,7 +54,7 @@ class Source:
 
     root: the folder that holds the data sets. work: caches and runs. chosen: a split file in place of the recipe's
     own split. pairs: links of `macule data audit`. fold: of a cross-validation. allow_leak: whether kin may be parted;
-    every figure is marked then.
+    every figure is marked then. only: the data sets to use, after all of the recipe's were parted together.
     """
 
     root: Path
@@ -63,6 +63,7 @@ class Source:
     pairs: Path | None = None
     fold: Fold | None = None
     allow_leak: bool = False
+    only: tuple[str, ...] | None = None
 
 
 def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[str], None] = print,
@@ -168,6 +169,8 @@ def read(recipe: Recipe, source: Source) -> Parts:
         parts = from_split.read(recipe, source.root, source.chosen)
         return heritage.guard_teachers(recipe, parts, allow_leak=source.chosen.allow_leak)
     parts = prepare.read(recipe, source.root, source.work, pairs=source.pairs, fold=source.fold)
+    if source.only is not None:
+        parts = prepare.narrowed(parts, source.only)
     if parts.report is not None:
         guard.enforce(parts.report, allow_leak=source.allow_leak, remedy="Set split.by to patient")
     return heritage.guard_teachers(recipe, parts, allow_leak=source.allow_leak)
@@ -232,10 +235,15 @@ def score(bundle: Bundle, recipe: Recipe, parts: Parts) -> dict[str, Any]:
 
 
 def headline(metrics: dict[str, Any]) -> str:
-    shown = [f"{name.replace('_', ' ')} {metrics[name]['value']:.3f} ({metrics[name]['low']:.3f} to "
-             f"{metrics[name]['high']:.3f})" for name in HEADLINES
+    shown = [f"{name.replace('_', ' ')} {_with_interval(metrics[name])}" for name in HEADLINES
              if metrics.get(name, {}).get("value") is not None]
     return f"locked part of {metrics['dataset']}, {metrics['pictures']} pictures: {', '.join(shown)}"
+
+
+def _with_interval(figure: dict[str, Any]) -> str:
+    """One lesion, or no difference between resamples, has none."""
+    interval = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
+    return f"{figure['value']:.3f}{interval}"
 
 
 def cautions(recipe: Recipe, network: LesionNet, parts: Parts) -> list[str]:

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from macule import __version__
+from macule.analysis import gate as gates
 from macule.analysis import patient as patients
 from macule.analysis import preprocess
 from macule.analysis.batch import cores
-from macule.analysis.gate import Gate
 from macule.analysis.network import Network, Output
 from macule.analysis.preprocess import Preprocessing
 from macule.data import guard, membership
 from macule.data.record import Record
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
-from macule.training import cache, export, fit, labels, networks, prepare, sampling
+from macule.training import cache, export, fit, labels, networks, prepare, refit, sampling
 from macule.training.networks import LesionNet, Start
 from macule.training.networks.spread import GROUPS, Tempered, grouped
 from macule.training.prepare import Parts
@@ -68,7 +68,7 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
     allowed = in_taxonomy(parts.calibration, recipe.targets)
     temperature = fit.temperature(logits, allowed) if within is None else 1.0
     gate = fit.gate(seen, embeddings)
-    write_gate(gate, out / "gate.npz")
+    gates.save(gate, out / "gate.npz")
     split = {role: getattr(parts, role) for role in prepare.ROLES}
     membership.write(out / membership.FILE, split, sha256=_hashes(parts), leaky=parts.leaky)
     if predictions:
@@ -88,6 +88,7 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
         "provenance": _provenance(recipe, start, parts, gap) | ({"made_of": dict(made_of)} if made_of else {}),
     }
     (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    refit.into(out, parts.train, parts.calibration, now=datetime.datetime.now(datetime.UTC), how=refit.Refit(log=log))
 
 
 def preprocessing(recipe: Recipe, mean: Sequence[float], std: Sequence[float]) -> Preprocessing:
@@ -160,12 +161,6 @@ def inputs(records: Sequence[Record], spec: Preprocessing) -> tuple[NDArray[np.f
     side = preprocess.decoding_side(spec.size)
     images = np.stack([preprocess.apply(cache.decoded(record, short_side=side), spec) for record in records])
     return images, np.stack([patients.encode(record.patient) for record in records])
-
-
-def write_gate(gate: Gate, path: Path) -> None:
-    # Half precision for the directions would do; single keeps the score equal to 1e-4 and the file small enough.
-    np.savez_compressed(path, mean=gate.mean.astype(np.float32), components=gate.components.astype(np.float32),
-                        basis=gate.basis.astype(np.float32), residual_scale=np.float64(gate.residual_scale))
 
 
 def _write_predictions(path: Path, parts: Parts, calibration: NDArray[np.float64], test: NDArray[np.float64]) -> None:

@@ -25,13 +25,19 @@ def test_a_bundle_is_read_in_full(tiny_bundle: bundles.Bundle) -> None:
     assert tiny_bundle.card.startswith("# Tiny")
 
 
-def test_the_fingerprint_covers_every_file(tmp_path: Path) -> None:
+def test_the_fingerprint_covers_all_that_decides_answers(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "one")
     before = bundles.load(folder).sha256
     (folder / ".DS_Store").write_text("not part of it")
-    assert bundles.load(folder).sha256 == before
     (folder / "card.md").write_text("# Another card\n")
-    assert bundles.load(folder).sha256 != before
+    manifest = folder / "bundle.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(content | {"metrics": {"measured": "since"}}, indent=7))
+    assert bundles.load(folder).sha256 == before
+    (folder / "index.npz").write_bytes(b"more")
+    with_more = bundles.fingerprint(folder)
+    manifest.write_text(json.dumps(content | {"created": "another day"}))
+    assert len({before, with_more, bundles.fingerprint(folder)}) == 3
 
 
 def test_the_environment_names_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

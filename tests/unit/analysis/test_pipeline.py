@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from macule_testing import content, draw, encode, write_bundle
 
+from macule import examples
 from macule.analysis.batch import in_order
 from macule.analysis.bundle import Bundle, load
 from macule.analysis.patient import Patient
 from macule.analysis.pipeline import Analyzer
 from macule.analysis.result import Result, Risk
 from macule.errors import BundleInvalid, MaculeError, UnreadableImage
+from macule.evaluation import not_lesions
 from macule.taxonomy import Diagnosis
 
 
@@ -169,7 +171,16 @@ def _with_nan(output):  # type: ignore[no-untyped-def]
     return output
 
 
-def test_the_embedded_bundle_answers(default_bundle: Bundle, picture: Path) -> None:
-    result = Analyzer(default_bundle).analyze(picture)
-    assert result.assessment is not None
+def test_the_embedded_bundle_answers(default_bundle: Bundle) -> None:
+    result = Analyzer(default_bundle).analyze(encode(examples.draw(examples.preset("naevus"), size=(400, 300), seed=0)))
+    assert result.assessment is not None and result.assessment.plausible
+    assert result.to_dict()["quality"]["checks"]["familiar"]["passed"]
     assert result.bundle.id == default_bundle.id
+
+
+def test_the_embedded_bundle_refuses_what_is_no_lesion(default_bundle: Bundle) -> None:
+    """Kinds that its gate was never shown: a page of text, a square code, fabric."""
+    analyzer = Analyzer(default_bundle)
+    for kind in ("text", "codes", "fabric"):
+        for rgb in not_lesions.generate(kind, 2, 5):
+            assert analyzer.analyze(not_lesions.encoded(rgb)).assessment is None

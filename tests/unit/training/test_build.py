@@ -17,6 +17,7 @@ pytest.importorskip("torch", reason="needs the training extra")
 from macule.analysis import bundle as bundles
 from macule.analysis.patient import Patient
 from macule.analysis.pipeline import Analyzer
+from macule.analysis.result import Quality
 from macule.data import membership
 from macule.errors import (
     DatasetError,
@@ -244,7 +245,8 @@ def test_calibration_is_computed_as_serving_computes(bundle, parts):
     logits, _ = bundling.infer(bundle.model, bundle.preprocessing, [record])
     offline = fit.softmax(logits / bundle.temperature)[0]
     picture = image.decode(record.picture)
-    served = Analyzer(bundle)._judge(picture, record.patient)  # the picture is too small to pass the quality checks
+    # The picture is too small to pass the quality checks.
+    _, served = Analyzer(bundle)._judge(picture, record.patient, Quality(()))
     by_code = {ranked.code: ranked.probability for ranked in served.diagnoses}
     assert offline == pytest.approx([by_code[code] for code in Diagnosis], abs=1e-5)
 

@@ -9,7 +9,7 @@ from macule.analysis import gate as gates
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.errors import Diverged, TooFewPictures
 from macule.taxonomy import Diagnosis
-from macule.training import bundling, fit
+from macule.training import fit
 
 pytestmark = pytest.mark.training
 
@@ -166,7 +166,7 @@ def test_the_gate_refuses_what_is_far_away(gate, embeddings):
 
 
 def test_the_gate_survives_its_file(gate, embeddings, tmp_path):
-    bundling.write_gate(gate, tmp_path / "gate.npz")
+    gates.save(gate, tmp_path / "gate.npz")
     again = gates.load(tmp_path / "gate.npz", gate.threshold)
     rows = embeddings(50)
     assert [again.score(row) for row in rows] == pytest.approx([gate.score(row) for row in rows], rel=1e-3)
@@ -185,7 +185,7 @@ def test_a_gate_in_a_space_of_few_directions(kind, tmp_path):
     rng = np.random.default_rng(0)
     train, calibration, new = (NARROW[kind](rng, n).astype(np.float32) for n in (500, 200, 400))
     found = fit.gate(train, calibration)
-    bundling.write_gate(found, tmp_path / "gate.npz")
+    gates.save(found, tmp_path / "gate.npz")
     again = gates.load(tmp_path / "gate.npz", found.threshold)
     noise = (1 + 1e-6 * rng.normal(size=new.shape)).astype(np.float32)
     assert np.mean([again.admits(row) for row in new * noise]) > 0.97

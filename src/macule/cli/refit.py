@@ -1,0 +1,36 @@
+"""`macule refit`: the gate, conformal sets, baselines and index of a bundle, fitted anew. Needs the training extra."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from macule.cli import options
+from macule.cli.progress import bars
+from macule.cli.train import need_training
+
+
+def refit(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of the bundle.")],
+    *,
+    data: Annotated[Path, typer.Option(help="The folder that holds the data sets that it was made of, as unzipped.")],
+    out: Annotated[Path | None, typer.Option(help="The new bundle's folder; by default the bundle itself.")] = None,
+    most: Annotated[int, typer.Option(min=100, help="Training pictures to look at, if there are more.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the pictures that are drawn, and of those looked at.")] = 0,
+    threads: options.Threads = None,
+) -> None:
+    """Fit what comes after training into a bundle. Its network, temperature and thresholds stay as they are."""
+    need_training()
+    from macule.analysis import bundle as bundles
+    from macule.training import refit as refits
+
+    found = bundles.load(bundle)
+    with bars() as start:
+        how = refits.Refit(most=most, seed=seed, threads=threads, log=typer.echo, start=start)
+        folder = refits.refit(found, data, out or found.folder, now=datetime.now(UTC), how=how)
+    again = bundles.load(folder)
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    typer.echo(f"{again.id} in {folder}: {size / 1e6:.1f} MB, SHA-256 {again.sha256}")
