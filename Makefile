@@ -69,7 +69,7 @@ ablation matrix: export OPENBLAS_NUM_THREADS := 1
 ablation: $(DEV)/.made
 	$(DEV)/bin/python benchmarks/ablation.py --data $(DATA) --links $(LINKS) $(OPTIONS)
 
-MATRIX := split.keep=0.5 split.train=0.6 split.calibration=0.15 split.test=0.25
+MATRIX := split.keep=0.4 split.train=0.5 split.calibration=0.2 split.test=0.3
 matrix: $(DEV)/.made
 	$(DEV)/bin/macule matrix lite --quick --data $(DATA) --links $(LINKS) --out work/matrix \
 		--train-on ham10000 --train-on milk10k --train-on isic2017 --train-on ham10000+milk10k \

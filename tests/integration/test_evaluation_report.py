@@ -10,7 +10,7 @@ import miniature
 import pytest
 
 from macule.cli.app import run
-from macule.evaluation import outliers, report
+from macule.evaluation import outliers, report, service
 from macule.exchange import evaluation_folder
 
 LABELS = {f"ISIC_{n:07}": label for n, label in enumerate(("NV", "NV", "MEL", "BCC", "NV", "MEL", "BKL", "NV") * 2)}
@@ -93,6 +93,27 @@ def test_the_json_option_holds_the_same_figures(folder, measured):
 def test_what_cannot_be_measured_is_told_before_any_work(command, root, capfd, options, word):
     assert run([*command, *options]) == 2
     assert word in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["nowhere/figures.json", "."])
+def test_a_place_that_cannot_be_written_is_told_before_any_work(command, tmp_path, capfd, monkeypatch, place):
+    monkeypatch.setattr(service, "examine", None)
+    assert run([*command, "--json", str(tmp_path / place)]) == 2
+    assert "--json" in capfd.readouterr().err
+
+
+def test_a_picture_that_is_gone_is_counted_and_the_report_is_whole(tiny_bundle, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(outliers, "measure", partial(outliers.measure, per_kind=1))
+    root = miniature.isic2018(tmp_path / "ISIC2018", "Test", LABELS, paint=miniature.drawn(size=(320, 240)))
+    gone, *_ = sorted(root.rglob("*.jpg"))
+    gone.unlink()
+    out = tmp_path / "report"
+    assert run(["evaluate", "--bundle", str(tiny_bundle.folder), "--dataset", "isic2018", "--root", str(root),
+                "--split", "test", "--threads", "1", "--report", str(out)]) == 1
+    assert "1 without a file" in capfd.readouterr().out
+    found = json.loads((out / evaluation_folder.JSON).read_text())
+    assert found["without_picture"] == 1 and found["pictures"] + found["refused"] == len(LABELS) - 1
+    assert (out / evaluation_folder.MISTAKES).is_file() and (out / evaluation_folder.PDF).is_file()
 
 
 def test_a_report_cannot_take_the_place_of_a_file(command, tmp_path, capfd):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")]
 DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Leave out the pictures that leak, and count them.")]
 Also = Annotated[list[str] | None, typer.Option(
-    help="More to measure, minutes each: robustness, explanations, adversarial. Repeat.")]
+    help="More to measure: outliers (in every --report), robustness, explanations, adversarial. Repeat.")]
 Sample = Annotated[int, typer.Option(help="Pictures for each of --also.")]
 Links = Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one lesion under two ids.")]
 
@@ -51,11 +51,14 @@ def evaluate(
     from macule.analysis import bundle as bundles
     from macule.analysis.patient import Patient
     from macule.cli import sinks
+    from macule.data import atomic
     from macule.data import engine as engines
     from macule.data import links as pairs
     from macule.evaluation import report as reports
     from macule.evaluation import service
 
+    if json_file:
+        _need_place(json_file)
     plan = reports.Plan((*(also or ()), *(("outliers",) if report else ())), sample, threads=threads)
     if report:
         sinks.make_folder(report, "--report")  # told now, and not after an hour of scoring
@@ -68,13 +71,25 @@ def evaluate(
         measured = reports.measure(found, plan, start=start) if report or json_file or also else found.report
     _print(measured)
     if json_file:
-        json_file.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+        with atomic.writing(json_file) as stream:
+            stream.write(json.dumps(measured, indent=2, allow_nan=False) + "\n")
     if report:
         from macule.evaluation import provenance
         from macule.exchange import evaluation_folder
 
         evaluation_folder.write(found, measured, report, command=provenance.spoken(sys.argv), now=datetime.now(UTC))
         typer.echo(f"The report: {report / evaluation_folder.PAGE}")
+    if measured["failed"] or measured["without_picture"] or not measured["pictures"]:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _need_place(path: Path) -> None:
+    """Told now, and not after an hour of scoring. Raises: UsageError."""
+    from macule.errors import UsageError
+
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        what = "is a folder" if path.is_dir() else "is in no folder that exists"
+        raise UsageError(f"--json is {path}, which {what}: name a file.")
 
 
 def card(

@@ -28,26 +28,26 @@ def attack_figures(exam: Exam, kept: Sequence[int], rows: Sequence[Sequence[tupl
     columns = list(zip(*rows, strict=True))
     clean = Answers.of(answer for answer, _ in columns[0])
     positive = exam.predictions.suspicious[list(kept)] == 1
-    weights = stressed.with_ones(exam.weights[:, list(kept)])
+    weights, groups = stressed.with_ones(exam.weights[:, list(kept)]), np.array(exam.predictions.groups)[list(kept)]
     attacks = []
     for (method, level), column in zip(named, columns[1:], strict=True):
         change = Change(clean, Answers.of(answer for answer, _ in column), positive, weights)
         own = np.array([probability for _, probability in column])
-        attacks.append({"method": method, "eps": level, **_attack(change, own >= threshold)})
+        attacks.append({"method": method, "eps": level, **_attack(change, own >= threshold, groups)})
     own_clean = np.array([probability for _, probability in columns[0]])
     apart = np.abs(own_clean - clean.malignant)[clean.usable]
     return {
         "pictures": len(positive),
         "malignant": int(positive.sum()),
         "benign": int((~positive).sum()),
-        "clean": clean_figures(clean, positive, weights),
+        "clean": clean_figures(clean, positive, weights, groups),
         # How far the network in torch is from the one that serves: near 0, or the attack aimed at something else.
         "apart": round(float(apart.max()), 4) if len(apart) else None,
         "attacks": attacks,
     }
 
 
-def _attack(change: Change, called: Bools) -> dict[str, Any]:
+def _attack(change: Change, called: Bools, groups: NDArray[np.str_]) -> dict[str, Any]:
     """called: bool, (N,): whether the network itself now puts the picture at medium or above."""
     positive, clean, worse = change.positive, change.clean, change.worse
     before = clean.usable & ((clean.risk >= CALLS["medium"]) == positive)
@@ -63,11 +63,12 @@ def _attack(change: Change, called: Bools) -> dict[str, Any]:
         "turned": int(turned.sum()),
         "caught": int((turned & noticed).sum()),
         "auc": figure(auc, int(kept.sum()), int((kept & positive).sum())).to_dict(),
-        "false_alarm": _rate(turned & ~noticed, before & ~positive, change.weights),
-        "missed": _rate(turned & ~noticed, before & positive, change.weights),
-        "caught_share": _rate(noticed, turned, change.weights),
+        "false_alarm": _rate(turned & ~noticed, before & ~positive, change.weights, groups),
+        "missed": _rate(turned & ~noticed, before & positive, change.weights, groups),
+        "caught_share": _rate(noticed, turned, change.weights, groups),
     }
 
 
-def _rate(happened: Bools, among: Bools, weights: Floats) -> dict[str, Any]:
-    return figure(stressed.share(happened[among], weights[:, among]), int(among.sum())).to_dict()
+def _rate(happened: Bools, among: Bools, weights: Floats, groups: NDArray[np.str_]) -> dict[str, Any]:
+    return figure(stressed.share(happened[among], weights[:, among]), int(among.sum()),
+                  groups=len(np.unique(groups[among]))).to_dict()

@@ -32,8 +32,12 @@ class _Kind(NamedTuple):
 
 
 def wrong(exam: Exam) -> Mask:
-    """bool, (N,): another class was ranked first than the single one that is true."""
-    return np.asarray(exam.single & (exam.projected.argmax(axis=1) != exam.targets))
+    """bool, (N,): another class was ranked first than the single one that is true.
+
+    First of all the classes that are served, so that what is listed is what was answered; a class that the exam's
+    labels cannot take is a mistake too.
+    """
+    return np.asarray(exam.single & (exam.predictions.shares.argmax(axis=1) != exam.targets))
 
 
 def missed(exam: Exam) -> Mask:

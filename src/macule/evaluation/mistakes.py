@@ -76,7 +76,7 @@ def _name(record: Record) -> str:
 
 def _by_class(exam: Exam, most: int) -> dict[int, list[int]]:
     """The mistakes of each true class that were made with the most confidence."""
-    wrong, confidence = mistake_patterns.wrong(exam), exam.projected.max(axis=1)
+    wrong, confidence = mistake_patterns.wrong(exam), exam.predictions.shares.max(axis=1)
     found = {k: np.flatnonzero(wrong & (exam.targets == k)) for k in exam.classes}
     return {k: _by(-confidence, rows)[:most] for k, rows in found.items() if len(rows)}
 
@@ -87,7 +87,7 @@ def _lists(exam: Exam) -> dict[str, list[int]]:
     return {
         "missed": _by(said.malignant, np.flatnonzero(mistake_patterns.missed(exam))),
         "false_alarms": _by(-said.malignant, np.flatnonzero(mistake_patterns.alarmed(exam))),
-        "uncertain": _by(-entropy(exam.projected), everything),
+        "uncertain": _by(-entropy(said.shares), everything),
         "borderline": _by(np.abs(said.malignant - medium), everything),
     }
 
@@ -108,7 +108,7 @@ def _confusions(exam: Exam) -> list[dict[str, Any]]:
     crosses: malignant taken for benign or the reverse.
     """
     wrong = mistake_patterns.wrong(exam)
-    pairs, counts = np.unique(np.stack([exam.targets[wrong], exam.projected[wrong].argmax(axis=1)]), axis=1,
+    pairs, counts = np.unique(np.stack([exam.targets[wrong], exam.predictions.shares[wrong].argmax(axis=1)]), axis=1,
                               return_counts=True)
     rows = [{"truth": exam.code(t), "said": exam.code(s), "n": int(n), "of": int((exam.targets == t).sum()),
              "crosses": CODES[t].suspicious is not CODES[s].suspicious}
@@ -134,7 +134,7 @@ class _Item:
 
     def to_dict(self) -> dict[str, Any]:
         said, record = self.exam.predictions, self.exam.predictions.records[self.row]
-        shares = self.exam.projected[self.row]
+        shares = said.shares[self.row]
         first = np.argsort(-shares, kind="stable")[:_TOLD]
         return {
             "group": record.group,

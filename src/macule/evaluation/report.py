@@ -21,7 +21,8 @@ ON_DEMAND = ("outliers", "robustness", "explanations", "adversarial")
 ORDER = ("diagnosis", "baselines", "calibration", "decision", "uncertainty", "fairness", "robustness", "adversarial",
          "outliers", "explanations", "mistakes")
 SAMPLE = 200
-MOST_ATTACKED = 80
+#: A picture takes ten seconds of a core in the one, two in the other.
+MOST_ATTACKED, MOST_EXPLAINED = 80, 100
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,13 @@ class _Sections:
     def explanations(self) -> dict[str, Any]:
         from macule.evaluation import explanations
 
-        return explanations.measure(self.analyzer, self.exam, sample=self.plan.sample, seed=self.plan.seed,
+        return explanations.measure(self.analyzer, self.exam, sample=min(self.plan.sample, MOST_EXPLAINED),
+                                    seed=self.plan.seed,
                                     workers=self.plan.threads, start=self._titled("explanations"))
 
     def adversarial(self) -> dict[str, Any]:
         from macule.training import adversarial  # the only section that needs gradients
 
-        # A picture takes ten seconds of a core.
         return adversarial.measure(self.exam.bundle, self.exam, sample=min(self.plan.sample, MOST_ATTACKED),
                                    seed=self.plan.seed, with_patient=self.exam.with_patient,
                                    start=self._titled("adversarial"))

@@ -157,10 +157,13 @@ def mean(spreads: Iterable[Spread]) -> Spread:
     return np.where(count > 0, np.where(known, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def figure(spread: Spread, n: int, positives: int | None = None) -> Figure:
-    """Value and percentile interval. n: the pictures that it is measured on."""
-    value, resampled = float(spread[0]) + 0.0 if n else np.nan, spread[1:][np.isfinite(spread[1:])]  # no -0.0
-    if np.isnan(value) or not len(resampled):
-        return Figure(value, np.nan, np.nan, n, positives)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return Figure(value, float(low) + 0.0, float(high) + 0.0, n, positives)
+def figure(spread: Spread, n: int, positives: int | None = None, *, groups: int | None = None) -> Figure:
+    """Value and percentile interval; none where all resamples say the same.
+
+    n: the pictures that it is measured on. groups: of a share of pictures, how many lesions or patients stand behind
+    it: if all or none count, Wilson's interval over these stands in. None for what is no share.
+    """
+    value = float(spread[0]) + 0.0 if n else np.nan  # no -0.0
+    low, high = (end + 0.0 for end in metrics.interval(spread[1:], value))
+    found = Figure(value, low, high, n, positives)
+    return found if groups is None else metrics.settle(found, groups)

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from macule.data import atomic, sources
+from macule.data.record import Record
 from macule.data.spreadsheet import harmless
+from macule.errors import MaculeError
 from macule.evaluation import checklist, provenance, report
 from macule.evaluation.service import Evaluation
 from macule.exchange import evaluation_page, evaluation_pdf
@@ -50,9 +52,18 @@ def write(found: Evaluation, measured: Mapping[str, Any], folder: Path, *, comma
     evaluation_page.write(measured, parts, folder / PAGE, now=now)
     evaluation_pdf.write(measured, parts, folder / PDF, now=now)
     if "mistakes" in measured:
-        # Its nearest training pictures are shown where they lie in the same data set.
-        pictures = mistakes.Pictures.of(found.exam, sources.load(found.asked.dataset, found.asked.root))
+        pictures = mistakes.Pictures.of(found.exam, _neighbours(found))
         evaluation_page.write(measured, [mistakes.gallery(measured["mistakes"], pictures)], folder / MISTAKES, now=now)
+
+
+def _neighbours(found: Evaluation) -> list[Record]:
+    """Among which the nearest training pictures are sought: those of the same folder. None if it cannot be read whole,
+    since a gallery must not sink a report."""
+    reading = sources.Reading(found.asked.dataset, found.asked.root, "all", tables_only=True)
+    try:
+        return [record for record in sources.read(reading, strict=False) if record.picture is not None]
+    except MaculeError:
+        return []
 
 
 def traced(found: Evaluation, measured: Mapping[str, Any], *, command: str, now: datetime) -> dict[str, Any]:

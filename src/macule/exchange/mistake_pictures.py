@@ -28,16 +28,21 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Reads from the user's disk what a page shows. records: by `dataset:picture_id`."""
+    """Reads from the user's disk what a page shows. records: by `dataset:picture_id`.
+
+    with_patient: whether the network is told age, sex, site and modality, as it was in the exam.
+    """
 
     analyzer: Analyzer
     records: Mapping[str, Record] = field(repr=False)
+    with_patient: bool = True
 
     @classmethod
     def of(cls, exam: Exam, training: Sequence[Record] = ()) -> Self:
         """training: records among which the nearest training pictures are sought; without them their ids are shown."""
         known = [*training, *exam.predictions.records]
-        return cls(Analyzer(exam.bundle), {f"{record.dataset}:{record.picture_id}": record for record in known})
+        named = {f"{record.dataset}:{record.picture_id}": record for record in known}
+        return cls(Analyzer(exam.bundle), named, exam.with_patient)
 
     def card(self, name: str, nearest: Sequence[str] = ()) -> bytes | None:
         """A JPEG of the picture, with its heatmap beside it and the nearest pictures that can be read under it.
@@ -48,7 +53,7 @@ class Pictures:
         if record is None:
             return None
         try:
-            result = self.analyzer.analyze(record.read(), patient=record.patient)
+            result = self.analyzer.analyze(record.read(), patient=record.patient if self.with_patient else None)
         except EnvironmentFault:
             raise
         except MaculeError:

@@ -140,13 +140,14 @@ def _figures(exam: Exam, said: Predictions) -> Mapping[str, Figure]:
     return {
         "malignant_auc": over(clear, lambda w: metrics.auc(said.malignant[clear], positive[clear], w),
                               int(positive[clear].sum())),
-        "melanoma_auc": over(scored, lambda w: metrics.auc(said.shares[scored][:, MEL], melanoma[scored], w),
-                             int(melanoma[scored].sum())),
+        "melanoma_auc": over(exam.single, lambda w: metrics.auc(said.shares[exam.single][:, MEL],
+                                                                melanoma[exam.single], w), int(melanoma.sum())),
         "balanced_accuracy": metrics.figure(
             lambda w: metrics.balanced_accuracy(called[scored], exam.targets[scored], w), weights[:, scored]),
-        "calibration_error": metrics.figure(
-            lambda w: metrics.calibration_error(
+        # Resampling itself raises it: its interval is moved to lie around the value.
+        "calibration_error": metrics.figures(
+            lambda w: {"": metrics.calibration_error(
                 np.maximum(said.malignant, 1 - said.malignant)[clear],
-                ((said.malignant >= 0.5) == positive)[clear], w), weights[:, clear]),
+                ((said.malignant >= 0.5) == positive)[clear], w)}, weights[:, clear], centred=("",))[""],
     }
 

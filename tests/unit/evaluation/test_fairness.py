@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from macule.analysis import bundle as bundles
+from macule.analysis import calibrate
 from macule.analysis.patient import Modality, Patient, Sex, Site
 from macule.data.record import Record
 from macule.data.vocabulary import SkinTone, ToneScale
@@ -39,9 +40,16 @@ def answered(records, *, skill=2.0, seed=1, tones=None, refused=()) -> Predictio
     for row, (each, gain) in enumerate(zip(records, np.broadcast_to(skill, len(records)), strict=True)):
         logits[row, CODES.index(each.diagnosis)] += gain
     shares = np.exp(logits)
-    return Predictions(records, shares / shares.sum(axis=1, keepdims=True), refused=refused,
-                       admitted=rng.random(len(records)) > 0.1,
-                       tones=np.zeros(0) if tones is None else np.asarray(tones, float))
+    return served(records, shares / shares.sum(axis=1, keepdims=True), rng.random(len(records)) > 0.1, refused=refused,
+                  tones=np.zeros(0) if tones is None else np.asarray(tones, float))
+
+
+def served(records, shares, admitted, **more) -> Predictions:
+    """With the risk that the shipped bundle serves."""
+    limits = bundles.load().thresholds
+    risks = [calibrate.risk(calibrate.malignant(row), limits, in_distribution=bool(known)).value
+             for row, known in zip(shares, admitted, strict=True)]
+    return Predictions(records, shares, risks, admitted=np.asarray(admitted, bool), **more)
 
 
 def exam(answers: Predictions, *, resamples=200) -> Exam:
@@ -80,7 +88,7 @@ def test_figures_of_groups_are_those_of_fairlearn(measured):
     skm = pytest.importorskip("sklearn.metrics")
     asked, found = measured
     facts, sex = Facts.of(asked), [r.patient.sex.value for r in asked.predictions.records]
-    called = facts.scores >= asked.bundle.thresholds.medium.probability
+    called = np.array(asked.predictions.risks) != "low"
     frame = frames.MetricFrame(
         metrics={"sensitivity_medium": frames.true_positive_rate, "specificity_medium": frames.true_negative_rate},
         y_true=facts.positive, y_pred=called, sensitive_features=sex)
@@ -93,7 +101,7 @@ def test_figures_of_groups_are_those_of_fairlearn(measured):
         assert figures_["malignant_auc"]["value"] == pytest.approx(
             skm.roc_auc_score(facts.positive[of], facts.scores[of]), abs=1e-4)
         assert figures_["balanced_accuracy"]["value"] == pytest.approx(
-            skm.balanced_accuracy_score(facts.targets[of], facts.called[of]), abs=1e-4)
+            skm.balanced_accuracy_score(facts.targets[of], facts.first[of]), abs=1e-4)
     for gap in by_sex["gaps"]:
         if gap["metric"] in frame.by_group:
             assert gap["value"] == pytest.approx(frame.difference()[gap["metric"]], abs=1e-4)
@@ -107,7 +115,7 @@ def test_figures_of_groups_are_those_of_fairlearn(measured):
 def test_all_pictures_together_are_the_exams_own_figures(measured):
     asked, found = measured
     facts, whole = Facts.of(asked), found["overall"]["figures"]
-    right = facts.called == facts.targets
+    right = facts.first == facts.targets
     weights = asked.weights
     assert whole["calibration_error"]["value"] == pytest.approx(
         metrics.calibration_error(facts.confidence, right, np.ones((1, 240)))[0], abs=1e-4)
@@ -122,7 +130,8 @@ def test_the_gaps_interval_is_paired(measured):
     records = [record(n, CLASSES[n // 2 % 4], lesion=f"milk10k:{n // 2}", modality=list(Modality)[n % 2])
                for n in range(400)]
     twins = np.repeat(np.arange(0, 400, 2), 2)
-    same = Predictions(records, answered(records, skill=1.0).shares[twins])  # the modality makes no difference
+    # The modality makes no difference.
+    same = served(records, answered(records, skill=1.0).shares[twins], np.ones(400, bool))
     found = attribute(fairness.measure(exam(same)), "modality")
     gap = next(each for each in found["gaps"] if each["metric"] == "malignant_auc")
     assert gap["value"] == 0 and gap["low"] in {0, None} and not gap["holds"]
@@ -211,6 +220,52 @@ def test_refused_pictures_count_in_their_group():
     assert rate["value"] == pytest.approx(30 / 150) and rate["n"] == 150 and rate["low"] < 0.2 < rate["high"]
     (gap,) = [each for each in by_sex["gaps"] if each["metric"] == "refused"]
     assert gap["highest"] == "female" and gap["low"] > 0.1
+
+
+def test_a_group_that_is_refused_altogether_is_shown():
+    refused = [record(5000 + n, Diagnosis.NV, sex=Sex.FEMALE) for n in range(12)]
+    men = [record(n, CLASSES[n % 4], sex=Sex.MALE) for n in range(60)]
+    found = fairness.measure(exam(answered(men, refused=refused)))
+    women = named(attribute(found, "sex"), "female")
+    assert (women["n"], women["refused"], women["muted"]) == (0, 12, True)
+    assert women["figures"]["refused"]["value"] == 1 and women["figures"]["refused"]["low"] < 0.8
+    assert page.section(json.loads(json.dumps(found, allow_nan=False))).blocks
+
+
+def test_what_the_gate_flags_is_called_however_small_its_probability():
+    """40 sure naevi a sex; those of women are all flagged, as are their 20 melanomas that look like naevi."""
+    records = [record(n, Diagnosis.NV if n < 80 else Diagnosis.MEL, sex=list(Sex)[n % 2]) for n in range(120)]
+    shares = np.zeros((120, len(CODES)))
+    shares[:, CODES.index(Diagnosis.NV)] = 1.0
+    women = np.array([r.patient.sex is Sex.FEMALE for r in records])
+    found = fairness.measure(exam(served(records, shares, ~women)))
+    figures_ = {name: named(attribute(found, "sex"), name)["figures"] for name in ("female", "male")}
+    values = {name: [each[f"{what}_medium"]["value"] for what in ("sensitivity", "specificity")]
+              for name, each in figures_.items()}
+    assert values == {"female": [1, 0], "male": [0, 1]}
+    assert figures_["female"]["sensitivity_high"]["value"] == 0
+    for own in attribute(found, "sex")["own_thresholds"]:
+        for name in ("sensitivity", "specificity", "sensitivity_now", "specificity_now"):
+            assert own[name]["low"] is None or own[name]["low"] < own[name]["high"]
+    own = {each["name"]: each for each in attribute(found, "sex")["own_thresholds"]}
+    assert own["female"]["specificity"]["value"] == 0 and own["female"]["sensitivity"]["value"] == 1
+
+
+def test_no_interval_has_no_width():
+    """Everybody is told the same and rightly: every resample agrees, which says nothing of others."""
+    found = fairness.measure(exam(answered(people(240), skill=30.0)))
+
+    def narrow(node):
+        if isinstance(node, dict):
+            if node.get("value") is not None and node.get("low") is not None and node["low"] == node["high"]:
+                yield node
+            for each in node.values():
+                yield from narrow(each)
+        elif isinstance(node, list):
+            for each in node:
+                yield from narrow(each)
+
+    assert not list(narrow(found))
 
 
 def test_wilson_is_scipys():

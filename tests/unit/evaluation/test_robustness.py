@@ -11,7 +11,7 @@ from macule_testing import draw, encode
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.errors import UsageError
-from macule.evaluation import metrics, robustness, stressed
+from macule.evaluation import metrics, robustness, robustness_figures, stressed
 from macule.evaluation.exam import Exam
 from macule.evaluation.predictions import CODES, Predictions
 from macule.evaluation.stressed import Answer, Answers, Change
@@ -157,15 +157,76 @@ def test_undefined_is_not_a_number():
     assert np.isnan(mixed[0]) and mixed[1] == 2.0
 
 
-def test_intervals_are_paired():
-    """A constant loss has an interval of no width, however the pictures differ."""
+def test_an_interval_has_a_width_or_is_none():
+    """A constant loss is the same in every resample, however the pictures differ: that says nothing of others."""
     rng = np.random.default_rng(0)
     malignant = rng.random(40)
     clean = Answers(np.ones(40, bool), np.zeros(40, bool), malignant, np.zeros(40, int), np.zeros(40, int))
     worse = Answers(np.ones(40, bool), np.zeros(40, bool), malignant + 0.1, np.zeros(40, int), np.zeros(40, int))
     weights = stressed.with_ones(metrics.resample([str(i) for i in range(40)], resamples=100, seed=0))
     moved = stressed.figure(Change(clean, worse, rng.random(40) < 0.5, weights).shift(), 40)
-    assert (moved.low, moved.value, moved.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert moved.value == pytest.approx(0.1) and np.isnan(moved.low) and np.isnan(moved.high)
+    never = stressed.figure(stressed.share(np.zeros(40, bool), weights), 40, groups=20)
+    assert never.value == never.low == 0 and never.high == pytest.approx(0.1611, abs=1e-4)  # Wilson's, 0 of 20
+    alone = stressed.figure(stressed.share(np.arange(40) < 8, weights), 40, groups=1)
+    assert alone.value == 0.2 and np.isnan(alone.low)
+
+
+def test_intervals_are_paired():
+    """A loss of 0.1, give or take a little, is known well, however much the pictures differ."""
+    rng = np.random.default_rng(0)
+    malignant, more = rng.random(40), 0.1 + rng.normal(0, 0.001, 40)
+    none, every = np.zeros(40, int), np.ones(40, bool)
+    clean, worse = (Answers(every, ~every, each, none, none) for each in (malignant, malignant + more))
+    weights = stressed.with_ones(metrics.resample([str(i) for i in range(40)], resamples=100, seed=0))
+    moved = stressed.figure(Change(clean, worse, rng.random(40) < 0.5, weights).shift(), 40)
+    assert 0.098 < moved.low < moved.value < moved.high < 0.102
+
+
+def test_nothing_in_the_dict_has_an_interval_of_no_width(analyzer, exam):
+    """A strength that changes nothing at all: no risk changes, and none is refused."""
+    found = robustness.measure(analyzer, exam, kinds=["brightness_up"], strengths=[1])
+    (cell,) = found["cells"]
+    assert cell["flip_diagnosis"]["value"] == 0 and cell["flip_diagnosis"]["high"] > 0.2
+    shown = [cell[name] for name in cell if isinstance(cell[name], dict)]
+    shown += [each for each in (*found["kinds"][0].values(), *found["summary"].values(), *found["clean"].values())
+              if isinstance(each, dict) and "value" in each]
+    assert len(shown) > 20
+    assert not [each for each in shown if each["low"] is not None and each["low"] == each["high"]]
+    assert page.section(found).blocks
+
+
+def test_shares_are_given_at_the_exams_own_mix(monkeypatch, analyzer, tiny_bundle, tmp_path):
+    """Of 2 malignant and 8 benign pictures 2 and 2 are drawn; damage changes the risk of every malignant one alone."""
+    labels = [Diagnosis.MEL] * 2 + [Diagnosis.NV] * 8
+    made = [Record(tmp_path, "ham10000", str(n), frozenset({label}), f"lesion-{n}", Patient(sex=None, age=float(n)))
+            for n, label in enumerate(labels)]
+    monkeypatch.setattr(stressed, "working", lambda *_: draw(width=16, height=16))
+    calls = {}
+
+    def serve(_, rgb, patient):
+        calls[patient.age] = calls.get(patient.age, 0) + 1
+        worse = calls[patient.age] > 1
+        return Answer(True, False, 0.5, 1 if worse and patient.age < 2 else 0, 8)
+
+    monkeypatch.setattr(stressed, "serve", serve)
+    found = robustness.measure(analyzer, exam_of(tiny_bundle, made), sample=4, kinds=["jpeg"], strengths=[1], workers=1)
+    assert (found["malignant"], found["benign"]) == (2, 2)
+    assert found["summary"]["flip_risk"]["value"] == 0.5
+    own = found["summary"]["own_mix"]
+    assert own["malignant_share"] == 0.2 and own["flip_risk"]["value"] == pytest.approx(0.2)
+    assert own["refused"]["value"] == 0 and own["refused"]["high"] > 0.3
+    table = next(block for block in page.section(found).blocks if isinstance(block, Table))
+    assert "own mix, 20 % malignant" in table.head[2] and table.rows[0][2].value == pytest.approx(0.2)
+
+
+def test_a_mix_of_which_one_side_is_missing_is_not_guessed():
+    clean = answers((True, False, 0.1, 0, 8), (True, False, 0.1, 0, 8))
+    weights = stressed.with_ones(np.ones((3, 2)))
+    benign = np.array([False, False])
+    asked = [robustness_figures.Examined(benign, weights, np.array(["a", "b"]), share) for share in (0.3, 0.0)]
+    with_some, with_none = (each.mixed(Change(clean, clean, benign, weights))["flip_risk"] for each in asked)
+    assert np.isnan(with_some).all() and (with_none == 0).all()
 
 
 def test_the_page_shows_every_cell_and_says_nothing_of_few_pictures(found):
@@ -174,7 +235,8 @@ def test_the_page_shows_every_cell_and_says_nothing_of_few_pictures(found):
     assert [matrix.rows for matrix in matrices] == [("JPEG", "defocus blur", "brightness up", "pen ink")] * 3
     assert all(len(row) == 2 for matrix in matrices for row in matrix.cells)
     assert "too few" in section.lead and "Pen ink" not in section.lead
-    (table,) = [block for block in section.blocks if isinstance(block, Table)]
+    averages, table = [block for block in section.blocks if isinstance(block, Table)]
+    assert len(averages.muted) == len(averages.rows) == 4
     assert table.muted == tuple(range(len(table.rows))) and len(table.rows) == 4
     assert [plot.title for plot in section.blocks if isinstance(plot, Plot)] == [
         "Risk changed: file", "Risk changed: blur", "Risk changed: light", "Risk changed: on the skin"]

@@ -14,6 +14,7 @@ from macule.evaluation import metrics
 from macule.evaluation.exam import Exam
 from macule.evaluation.metrics import Figure, Floats
 from macule.evaluation.predictions import CODES
+from macule.evaluation.sample import alarms
 from macule.taxonomy import Diagnosis
 
 Mask = NDArray[np.bool_]
@@ -36,7 +37,8 @@ class Facts:
     """What the figures are made of, each of shape (N,), once for all groups.
 
     known: whether the label says malignant or benign. positive: and says malignant. single: whether it names one class.
-    units: number of the lesion or patient that is resampled.
+    first: the diagnosis ranked first. units: number of the lesion or patient that is resampled. medium, high: called at
+    this risk or above, as served: a flagged picture is never called low risk, however small its probability.
     """
 
     scores: Floats
@@ -44,12 +46,12 @@ class Facts:
     positive: Mask
     single: Mask
     targets: NDArray[np.int64]
-    called: NDArray[np.int64]
+    first: NDArray[np.int64]
     confidence: Floats
     flagged: Mask | None
     units: NDArray[np.intp]
-    medium: float
-    high: float
+    medium: Mask
+    high: Mask
 
     @classmethod
     def of(cls, exam: Exam) -> Facts:
@@ -58,7 +60,7 @@ class Facts:
         flagged = ~answers.admitted if len(answers.admitted) == len(answers.records) else None
         return cls(answers.malignant, np.isfinite(said), said == 1, exam.single, exam.targets,
                    exam.projected.argmax(axis=1), exam.projected.max(axis=1), flagged, np.asarray(units),
-                   exam.bundle.thresholds.medium.probability, exam.bundle.thresholds.high.probability)
+                   alarms(exam, "medium"), alarms(exam, "high"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +139,13 @@ def measure(name: str, facts: Facts, weights: NDArray[Any], members: NDArray[np.
 def _columns(facts: Facts, members: NDArray[np.intp]) -> Columns:
     """Figures that are a ratio of two sums over pictures: what is added up above and below the line, each (n,)."""
     score, known, positive = facts.scores[members], facts.known[members], facts.positive[members]
-    target, called = facts.targets[members], facts.called[members]
+    target, first = facts.targets[members], facts.first[members]
     found: Columns = {}
-    for name, limit in (("medium", facts.medium), ("high", facts.high)):
-        found[f"sensitivity_{name}"] = (positive & (score >= limit), positive)
-        found[f"specificity_{name}"] = (known & ~positive & (score < limit), known & ~positive)
+    for name, called in (("medium", facts.medium[members]), ("high", facts.high[members])):
+        found[f"sensitivity_{name}"] = (positive & called, positive)
+        found[f"specificity_{name}"] = (known & ~positive & ~called, known & ~positive)
     melanoma = target == CODES.index(Diagnosis.MEL)
-    found["melanoma_sensitivity"] = (melanoma & (called == target), melanoma)
+    found["melanoma_sensitivity"] = (melanoma & (first == target), melanoma)
     found["overestimate"] = (np.where(known, score - positive, 0.0), known)
     if facts.flagged is not None:
         found["flagged"] = (facts.flagged[members], np.ones(len(members), bool))
@@ -153,7 +155,7 @@ def _columns(facts: Facts, members: NDArray[np.intp]) -> Columns:
 def _measurer(facts: Facts, members: NDArray[np.intp], columns: Columns) -> Callable[[NDArray[Any]], dict[str, Floats]]:
     """What gives every figure of the group for weights of shape (b, n); all sums over pictures in one product."""
     single, known, target = facts.single[members], facts.known[members], facts.targets[members]
-    right = facts.called[members] == target
+    right = facts.first[members] == target
     classes = [(target == k) & single for k in np.unique(target[single])]
     bins = _bins(facts.confidence[members], right, single)
     ratios = len(columns) + len(classes)

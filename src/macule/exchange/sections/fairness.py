@@ -13,7 +13,7 @@ WORDS = {**FORESTS, "sensitivity_high": "Sensitivity at the high threshold",
          "specificity_high": "Specificity at the high threshold", "balanced_accuracy": "Balanced accuracy",
          "melanoma_sensitivity": "Melanomas called melanoma", "calibration_error": "Calibration error",
          "overestimate": "Predicted less observed malignant share", "flagged": "Flagged by the gate",
-         "refused": "Refused for quality"}
+         "refused": "Refused by quality or the gate"}
 #: An AUC and a difference of shares are no shares.
 _NOT_PERCENT = frozenset({"malignant_auc", "calibration_error", "overestimate"})
 #: Heads of narrow columns.
@@ -89,6 +89,8 @@ def _reading(found: Mapping[str, Any]) -> Iterator[Block]:
     least, of_class = found["least"], found["least_of_class"]
     yield Prose(f"Groups with fewer than {least} pictures are shown faintly and not compared; sensitivities only where "
                 f"a group has {of_class} malignant pictures, specificities where it has {of_class} benign ones. "
+                "Calls are those that are served: a picture that the gate flags is never called low risk. A refused "
+                "picture counts in no figure but that of refusals. "
                 "Intervals are 95 %, over lesions or patients, and of differences paired. Groups differ in their "
                 "diagnoses too: a gap says that people are served differently, not why.")
     for attribute in found["attributes"]:
@@ -176,8 +178,9 @@ def _thresholds(attribute: Mapping[str, Any], found: Mapping[str, Any]) -> Itera
                     ("group", f"sensitivity at {found['thresholds']['medium']:.3f}", "specificity", "own threshold",
                      "sensitivity", "specificity"), rows,
                     note=f"Each aims at a sensitivity of {aim:.2f} in its group, found on four fifths of the lesions "
-                         "and scored on the rest. Not applied: a clinic would have to state the group of every "
-                         "patient, small groups get unsure thresholds, and one probability would mean two things.")
+                         "and scored on the rest; what the gate flags is called at any. Not applied: a clinic would "
+                         "have to state the group of every patient, small groups get unsure thresholds, and one "
+                         "probability would mean two things.")
 
 
 def _faint(groups: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ def section(found: Mapping[str, Any]) -> Section:
     blocks: list[Block] = [Prose(_how(found))]
     if few:
         blocks.append(Note(f"Only {found['pictures']} pictures were examined: too few to rely on the figures below."))
-    blocks += [_drops(found), _alarms(found), _refusals(found), *_flips(found), _worst(found)]
+    blocks += [_averages(found), _drops(found), _alarms(found), _refusals(found), *_flips(found), _worst(found)]
     return Section("robustness", TITLE, _lead(found), tuple(blocks))
 
 
@@ -58,7 +58,9 @@ def _count(number: int, word: str) -> str:
 
 def _moved(drop: Mapping[str, Any]) -> str:
     word, sign = ("falls", 1) if drop["value"] >= 0 else ("rises", -1)
-    ends = sorted((sign * (drop["low"] or 0.0), sign * (drop["high"] or 0.0)))
+    if drop["low"] is None:
+        return f"{word} by {abs(drop['value']):.3f} (no interval)"
+    ends = sorted((sign * drop["low"], sign * drop["high"]))
     return f"{word} by {abs(drop['value']):.3f} ({ends[0]:.3f} to {ends[1]:.3f})".replace("-", "−")
 
 
@@ -76,9 +78,9 @@ def _ink(found: Mapping[str, Any]) -> str:
     if kind is None or kind["alarm_rise_medium"]["value"] is None or kind["alarm_rise_medium"]["n"] < ENOUGH:
         return ""
     rise = kind["alarm_rise_medium"]
-    low, value, high = (_points(rise[name]) for name in ("low", "value", "high"))
-    return (f" Pen ink changes the false alarms among {rise['n']} benign pictures by {value} percentage points "
-            f"({low} to {high}).")
+    ends = "no interval" if rise["low"] is None else f"{_points(rise['low'])} to {_points(rise['high'])}"
+    return (f" Pen ink changes the false alarms among {rise['n']} benign pictures by {_points(rise['value'])} "
+            f"percentage points ({ends}).")
 
 
 def _points(value: float) -> str:
@@ -99,6 +101,23 @@ def _how(found: Mapping[str, Any]) -> str:
 
 def _share(figure: Mapping[str, Any]) -> str:
     return "an unmeasured share" if figure["value"] is None else f"{100 * figure['value']:.0f} %"
+
+
+def _averages(found: Mapping[str, Any]) -> Table:
+    """Over all kinds and strengths, in the sample and at the exam's own mix."""
+    whole, own = found["summary"], found["summary"]["own_mix"]
+    words = {"flip_risk": "Risk changed", "flip_diagnosis": "First diagnosis changed", "refused": "Refused"}
+    rows: list[tuple[Cell, ...]] = [(said, _value(whole[name], percent=True), _value(own[name], percent=True))
+                                    for name, said in words.items()]
+    relative = _value(whole["relative_error"], percent=False)
+    rows.append(("Error (1 − AUC), over that of the untouched pictures", relative, "the same"))
+    half = 100 * found["malignant"] / found["pictures"]
+    return Table("On average over all kinds and strengths",
+                 ("Figure", f"This sample, {half:.0f} % malignant",
+                  f"At the exam's own mix, {100 * own['malignant_share']:.0f} % malignant"), tuple(rows),
+                 "The sample is richer in malignant pictures than the exam, and malignant and benign pictures suffer "
+                 "differently: on the right both are weighted as the exam has them. An AUC does not depend on the mix.",
+                 tuple(range(len(rows))) if found["pictures"] < ENOUGH else ())
 
 
 def _heat(found: Mapping[str, Any], title: str, words: str, name: str, *, scale: float = 1, decimals: int = 0,
