@@ -25,6 +25,8 @@ AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fi
 DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Leave out the pictures that leak, and count them.")]
 Also = Annotated[list[str] | None, typer.Option(
     help="More to measure: outliers (in every --report), robustness, explanations, adversarial. Repeat.")]
+ImageNet = Annotated[Path | None, typer.Option(
+    help="Folder of the data sets that the bundle was made of: adds a probe on ImageNet features to the baselines.")]
 Sample = Annotated[int, typer.Option(help="Pictures for each of --also.")]
 Links = Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one lesion under two ids.")]
 
@@ -44,6 +46,7 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
     also: Also = None,
     sample: Sample = 200,
+    imagenet: ImageNet = None,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster (RAY_ADDRESS) or this machine.")] = "local",
     threads: options.Threads = None,
 ) -> None:
@@ -51,6 +54,7 @@ def evaluate(
     from macule.analysis import bundle as bundles
     from macule.analysis.patient import Patient
     from macule.cli import sinks
+    from macule.cli.train import need_training
     from macule.data import atomic
     from macule.data import engine as engines
     from macule.data import links as pairs
@@ -59,7 +63,10 @@ def evaluate(
 
     if json_file:
         _need_place(json_file)
-    plan = reports.Plan((*(also or ()), *(("outliers",) if report else ())), sample, threads=threads)
+    plan = reports.Plan((*(also or ()), *(("outliers",) if report else ())), sample, threads=threads,
+                        imagenet=imagenet)
+    if imagenet or "adversarial" in plan.also:
+        need_training()
     if report:
         sinks.make_folder(report, "--report")  # told now, and not after an hour of scoring
     asked = service.Asked(dataset, root, split, Patient.parse(modality=modality).modality, not no_patient, allow_leak,

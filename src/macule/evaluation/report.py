@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from macule.analysis.pipeline import Analyzer
 from macule.errors import UsageError
-from macule.evaluation.exam import Exam
+from macule.evaluation.exam import Exam, Floats
 from macule.evaluation.service import Evaluation
 
 #: Told the name of a section and how many pieces of work it has (0: not known); gives what to call after each.
@@ -28,13 +29,15 @@ MOST_ATTACKED, MOST_EXPLAINED = 80, 100
 @dataclass(frozen=True)
 class Plan:
     """also: of ON_DEMAND. sample: pictures for each of those. strengths: of the corruptions, 1 to 5.
-    threads: None is one a core."""
+    threads: None is one a core. imagenet: the folder of the data sets that the bundle was made of, for a probe on
+    ImageNet features among the baselines (training extra)."""
 
     also: tuple[str, ...] = ()
     sample: int = SAMPLE
     strengths: tuple[int, ...] = (1, 2, 3, 4, 5)
     seed: int = 0
     threads: int | None = None
+    imagenet: Path | None = None
 
     def __post_init__(self) -> None:
         for name in self.also:
@@ -72,7 +75,17 @@ class _Sections:
     def baselines(self) -> dict[str, Any]:
         from macule.evaluation import baselines
 
-        return baselines.measure(self.exam)
+        return baselines.measure(self.exam, more=self._imagenet())
+
+    def _imagenet(self) -> dict[str, Floats]:
+        """Probabilities of a probe on features that never saw a lesion; it cannot travel in the bundle."""
+        if self.plan.imagenet is None:
+            return {}
+        from macule.training import baselines, refit
+
+        train, asked = refit.parted(self.exam.bundle, self.plan.imagenet)["train"], self.exam.predictions.records
+        tick = self.start("ImageNet features", baselines.looked_at(train) + len(asked))
+        return {"imagenet": baselines.imagenet(train, asked, seed=self.plan.seed, tick=tick)}
 
     def calibration(self) -> dict[str, Any]:
         from macule.evaluation import calibration

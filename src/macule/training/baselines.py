@@ -60,6 +60,11 @@ def imagenet(train: Sequence[Record], asked: Sequence[Record], *, seed: int = 0,
     return probe.shares(frozen.features(asked, tick=tick), fitted)
 
 
+def looked_at(train: Sequence[Record]) -> int:
+    """How many of these pictures `imagenet` looks at, for a progress bar."""
+    return min(sum(len(record.labels) == 1 for record in train), MOST_PICTURES)
+
+
 def _rows(targets: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """The pictures to fit on: those of a single class, at most MOST_PICTURES of them, drawn."""
     rows = np.flatnonzero(targets != NO_CLASS)

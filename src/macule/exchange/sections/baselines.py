@@ -137,7 +137,10 @@ def _ahead(systems: Mapping[str, Any]) -> Table:
 
 def _explained(found: Mapping[str, Any]) -> list[Block]:
     rows = tuple((system["title"], _WHAT[name]) for name, system in found["systems"].items() if name in _WHAT)
-    return [Table("What the baselines are", ("Baseline", "What it does"), rows),
+    absent = [] if "imagenet" in found["systems"] else [Note(
+        "Not measured: a probe on ImageNet features, which never saw a lesion. It needs the training pictures: "
+        "--imagenet DATA.", "plain")]
+    return [Table("What the baselines are", ("Baseline", "What it does"), rows), *absent,
             Prose(f"All were fitted on {found['fitted_on']:,} of the pictures that the model learnt from. A baseline "
                   "answers as suits the figure: the most probable class for accuracy, the class most above its share "
                   "of training for balanced accuracy. The model answers one way only.")]
