@@ -31,10 +31,15 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
         ["## Evaluation data", "", *_exams(exams)],
         ["## Training data", "", *_training(made)],
         ["## Quantitative analyses", "", *_overall_table(exams)],
-        _melanoma_table(exams), _points_table(exams), _calibration_table(exams), _class_table(exams[0]),
+        _melanoma_table(exams), _points_table(exams), _calibration_table(exams),
+        _class_table(exams[0]) if exams else [],
         _risk_table(exams), _found(exams), _ethics(), _limits(content), _again(exams),
     )
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _resamples(exams: Sequence[Mapping[str, Any]]) -> str:
+    return f", {exams[0]['resamples']} resamples" if exams else ""
 
 
 def _intended() -> list[str]:
@@ -65,7 +70,7 @@ def _metrics(content: Mapping[str, Any], made: Mapping[str, Any], exams: Sequenc
     return [
         "## Metrics",
         "",
-        f"Intervals: 95 %, bootstrap of whole lesions, {exams[0]['resamples']} resamples. "
+        f"Intervals: 95 %, bootstrap of whole lesions{_resamples(exams)}. "
         "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. "
         f"AUC of malignant: malignant and indeterminate classes against benign ones. {_apart(made, exams)}",
         "",
@@ -156,6 +161,8 @@ def _marked(exam: Mapping[str, Any], *cells: str) -> tuple[str, ...]:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return [f"{header[0]}: {MISSING}."]
     return ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header),
             *("| " + " | ".join(row) + " |" for row in rows)]
 

@@ -4,7 +4,8 @@ STARD: the items of STARD 2015 (Bossuyt et al., BMJ 2015;351:h5527) by their num
 al., Nature Medicine 2025) carries on; what STARD-AI adds is named by topic, without numbers. CLEAR Derm: the topics of
 Daneshjou et al., JAMA Dermatology 2022;158:90-96, without numbers. All wording is ours, and short.
 
-An item that a score cannot answer is "not reported"; one that a section would have answered is "not measured".
+An item that a score cannot answer is "not reported"; one that a section would have answered is "not measured"; one of
+which a record lacks a part is answered "partly".
 """
 
 from __future__ import annotations
@@ -18,7 +19,23 @@ from macule.data import guard
 from macule.taxonomy import Diagnosis
 
 NOT_REPORTED, NOT_MEASURED = "not reported", "not measured"
+NOT_RECORDED, PARTLY = "not recorded", "partly"
 STARD, STARD_AI, CLEAR = "STARD 2015", "STARD-AI", "CLEAR Derm"
+
+#: Sets of the same pictures or centres: one is no external exam of what was trained on another. ISIC 2018's task 3 is
+#: HAM10000's own exam (Codella et al. 2019), DermaMNIST a copy of it; ISIC 2019 is HAM10000, BCN20000 and the MSK
+#: pictures of ISIC 2017, which carries on ISIC 2016.
+KIN: Mapping[str, frozenset[str]] = {
+    "ham10000": frozenset({"isic2018", "dermamnist", "isic2019"}),
+    "isic2018": frozenset({"ham10000", "dermamnist", "isic2019"}),
+    "dermamnist": frozenset({"ham10000", "isic2018", "isic2019"}),
+    "bcn20000": frozenset({"isic2019"}),
+    "isic2016": frozenset({"isic2017"}),
+    "isic2017": frozenset({"isic2016", "isic2019"}),
+    "isic2019": frozenset({"ham10000", "isic2018", "dermamnist", "bcn20000", "isic2017"}),
+}
+#: Sets that come out of the ISIC archive, of several centres each.
+ARCHIVE = frozenset({*KIN, "isic2020", "isic2024", "milk10k"})
 
 
 @dataclass(frozen=True)
@@ -88,8 +105,8 @@ def answers(report: Mapping[str, Any]) -> dict[str, Any]:
     facts = Facts(report)
     items = [_answered(item, facts) for item in ITEMS]
     states = [item["state"] for item in items]
-    return {"items": items, "answered": states.count("answered"), "not_reported": states.count(NOT_REPORTED),
-            "not_measured": states.count(NOT_MEASURED)}
+    return {"items": items, "answered": states.count("answered"), "partly": states.count(PARTLY),
+            "not_reported": states.count(NOT_REPORTED), "not_measured": states.count(NOT_MEASURED)}
 
 
 def markdown(report: Mapping[str, Any]) -> str:
@@ -102,7 +119,11 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def _answered(item: Item, facts: Facts) -> dict[str, str]:
     found = item.answer(facts)
-    state = "answered" if found else NOT_MEASURED if item.section else NOT_REPORTED
+    if found and NOT_RECORDED in found:
+        found = f"{PARTLY}: {found}"
+    state = NOT_MEASURED if item.section else NOT_REPORTED
+    if found:
+        state = PARTLY if found.startswith(PARTLY) else "answered"
     return {"source": item.source, "number": item.number, "topic": item.topic, "answer": found or state,
             "where": item.where if found else "", "state": state}
 
@@ -147,7 +168,7 @@ def _index_test(facts: Facts) -> str | None:
     if not bundle:
         return None
     return (f"bundle {bundle['id']}, SHA-256 {bundle['sha256'][:12]}, run by macule {facts.get('run', 'macule')}; "
-            f"network {facts.get('training', 'backbone') or 'not recorded'}, "
+            f"network {facts.get('training', 'backbone') or NOT_RECORDED}, "
             f"{bundle['preprocessing'].get('size')} px, {bundle['preprocessing'].get('views')} views")
 
 
@@ -178,7 +199,7 @@ def _missing(facts: Facts) -> str | None:
     unknown = {name: exam[name].get("unknown", 0) for name in ("sex", "site", "modality")}
     unknown["age"] = exam["pictures"] - exam["age"]["known"]
     return ("unknown: " + ", ".join(f"{name} {count:,}" for name, count in unknown.items())
-            + f"; unreadable pictures {facts.get('left_out', 'unreadable'):,}, not scored")
+            + f"; unreadable pictures {facts.get('left_out', 'unreadable'):,}, not scored{_as_missed(facts)}")
 
 
 def _people(facts: Facts) -> str | None:
@@ -214,13 +235,34 @@ def _partition(facts: Facts) -> str | None:
 
 
 def _external(facts: Facts) -> str | None:
-    """Whether the set was trained on at all, by its id."""
+    """Whether the set, or one of the same pictures or centres, was trained on, by their ids."""
     trained, dataset = facts.get("training", "datasets"), facts.get("exam", "dataset")
     if not trained or not dataset:
         return None
-    shared = sorted(set(dataset.split("+")) & set(trained))
-    return (f"no: others of {', '.join(shared)} were trained on" if shared
-            else f"{dataset} is not among the training sets ({', '.join(trained)}), though archives may be shared")
+    asked, names = set(dataset.split("+")), ", ".join(trained)
+    if shared := sorted(asked & set(trained)):
+        return f"no: others of {', '.join(shared)} were trained on"
+    if kin := sorted({each for name in asked for each in KIN.get(name, ())} & set(trained)):
+        return f"no: {dataset} shares pictures or centres with {', '.join(kin)}, which was trained on"
+    if asked & ARCHIVE and set(trained) & ARCHIVE:
+        elsewhere = ", its test part of other institutions than HAM10000" if asked == {"isic2017"} else ""
+        return (f"{PARTLY}: {dataset} is not among the training sets ({names}), but comes out of the ISIC archive as "
+                f"{' and '.join(sorted(set(trained) & ARCHIVE))} did{elsewhere}")
+    return f"{dataset} is not among the training sets ({names}) and not known to share an archive with them"
+
+
+def _refused(facts: Facts) -> str | None:
+    """Pictures that got no answer, and what they would cost if they counted as missed."""
+    out = facts.get("left_out")
+    return out and f"{out['refused']:,} pictures refused by quality or gate: not scored{_as_missed(facts)}"
+
+
+def _as_missed(facts: Facts) -> str:
+    out, at = facts.get("left_out") or {}, ("diagnosis", "with_refusals", "medium")
+    if not out.get("refused") and not out.get("unreadable"):
+        return ""
+    said = facts.figures({name: (*at, name) for name in ("sensitivity", "specificity")})
+    return f"; with refused and unreadable ones as not found and not cleared, at medium risk: {said}" if said else ""
 
 
 def _preprocessing(facts: Facts) -> str | None:
@@ -232,9 +274,9 @@ def _manifest(facts: Facts) -> str | None:
     made = facts.get("training")
     if not made:
         return None
-    return (f"recipe {made['recipe'] or 'not recorded'} (SHA-256 {(made['recipe_sha256'] or 'not recorded')[:12]}), "
-            f"seed {'not recorded' if made['seed'] is None else made['seed']}, "
-            f"run {made['run'] or 'not recorded'}, manifest {(made['manifest'] or 'not recorded')[:12]}")
+    return (f"recipe {made['recipe'] or NOT_RECORDED} (SHA-256 {(made['recipe_sha256'] or NOT_RECORDED)[:12]}), "
+            f"seed {NOT_RECORDED if made['seed'] is None else made['seed']}, "
+            f"run {made['run'] or NOT_RECORDED}, manifest {(made['manifest'] or NOT_RECORDED)[:12]}")
 
 
 def _benchmark(facts: Facts) -> str | None:
@@ -274,9 +316,7 @@ ITEMS: tuple[Item, ...] = (
     Item(STARD, "13a", "what the index test knew", _hidden, _MADE),
     Item(STARD, "13b", "what the assessors of the reference knew", _nobody, ""),
     Item(STARD, "14", "methods of estimation", _methods, _MADE),
-    Item(STARD, "15", "indeterminate results", lambda f: (
-        f"{f.get('left_out', 'refused'):,} pictures refused by quality or gate: counted, not scored"
-        if f.get("left_out") else None), _MADE),
+    Item(STARD, "15", "indeterminate results", _refused, _MADE),
     Item(STARD, "16", "missing data", _missing, _MADE),
     Item(STARD, "17", "variability between groups", _section("fairness"), "Fairness", "fairness"),
     Item(STARD, "18", "sample size, and how it was chosen", lambda f: (

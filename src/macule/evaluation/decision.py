@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from macule.evaluation import metrics
 from macule.evaluation.exam import Exam
 from macule.evaluation.metrics import Benefit, Floats
-from macule.evaluation.sample import Sample, band, plain
+from macule.evaluation.sample import Sample, alarms, band, plain
 
 THRESHOLDS = np.arange(1, 100) / 100
 
@@ -19,7 +19,8 @@ def measure(exam: Exam) -> dict[str, Any]:
     """Net benefit of acting (a biopsy, a referral) from each probability on, against acting on all and on none.
 
     `useful`: ranges of thresholds, ends included, where the model is better than both by its whole interval.
-    `operating_points`: at the bundle's own thresholds. Net benefit is of this set's share of malignant pictures.
+    `operating_points`: acting on the risk as it is served, at the price of the bundle's own thresholds. Net benefit is
+    of this set's share of malignant pictures.
     """
     suspicious = exam.predictions.suspicious
     sample = Sample.of(exam, ~np.isnan(suspicious))
@@ -32,7 +33,8 @@ def measure(exam: Exam) -> dict[str, Any]:
         "prevalence": plain(np.array([share]))[0],
         **_curve(scores, positive, sample),
         "operating_points": {
-            name: {"probability": limit.probability, **_at(limit.probability, scores, positive, sample)}
+            name: {"probability": limit.probability,
+                   **_at(limit.probability, alarms(exam, name)[sample.keep], positive, sample)}
             for name, limit in (("medium", limits.medium), ("high", limits.high))
         },
     }
@@ -58,9 +60,11 @@ def _ranges(gain_low: list[float | None]) -> list[list[float]]:
     return [[float(THRESHOLDS[start]), float(THRESHOLDS[end])] for start, end in zip(starts, ends, strict=True)]
 
 
-def _at(threshold: float, scores: Floats, positive: NDArray[np.bool_], sample: Sample) -> dict[str, Any]:
+def _at(threshold: float, alarm: NDArray[np.bool_], positive: NDArray[np.bool_], sample: Sample) -> dict[str, Any]:
     if threshold >= 1:  # nobody acts, at a price without end
         return {}
-    benefit, names = Benefit.of(scores, positive, np.array([threshold])), {"model": "net_benefit"}
+    # A call is a probability of 1 or 0: it reaches the threshold or not.
+    benefit = Benefit.of(np.where(alarm, 1.0, -1.0), positive, np.array([threshold]))
+    names = {"model": "net_benefit"}
     found = sample.figures(lambda w: {name: values[:, 0] for name, values in benefit.figures(w).items()})
     return {names.get(name, name): figure.to_dict() for name, figure in found.items()}

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.evaluation import metrics
+from macule.analysis.bundle import Threshold
+from macule.evaluation import metrics, refusals
 from macule.evaluation.exam import Exam
 from macule.evaluation.metrics import Confusion, Figure, Floats, Points, Ranking, settle
 from macule.evaluation.predictions import CODES
-from macule.evaluation.sample import Sample, band, plain
+from macule.evaluation.sample import LEVELS, Sample, alarms, band, plain
 from macule.taxonomy import Diagnosis
 
 Key = tuple[str, str]
@@ -26,6 +27,9 @@ RANKS: dict[str, Callable[[Points], Floats]] = {
     "specificity_at_90%_sensitivity": lambda points: points.specificity_at(0.90),
     "specificity_at_95%_sensitivity": lambda points: points.specificity_at(0.95),
 }
+#: A class of fewer lesions than this moves a mean over classes by luck.
+FEW_LESIONS = 5
+OF_ENOUGH = f"balanced_accuracy_of_classes_with_{FEW_LESIONS}_lesions"
 MACRO = {"auc": "macro_auc", "average_precision": "macro_average_precision"}
 OVERALL: dict[str, Callable[[Confusion], Floats]] = {
     "accuracy": Confusion.accuracy, "balanced_accuracy": Confusion.balanced_accuracy, "macro_f1": Confusion.macro_f1,
@@ -44,9 +48,12 @@ def measure(exam: Exam) -> dict[str, Any]:
     """Plain numbers with n and 95 % intervals; None where undefined.
 
     Single-class figures are over the pictures whose label names one class, with the probabilities renormalised over
-    the classes that the set's labels can take. Malignant figures are over those whose label says benign or suspicious.
+    the classes that the set's labels can take; `served` has them by the first of all classes, which is what a clinic
+    gets. Malignant figures are over those whose label says benign or suspicious. All these are of answered pictures;
+    `refused` counts the others, and `with_refusals` lets them count as missed.
     """
-    return {**counts(exam), **_single(exam), "malignant": _malignant(exam), "curves": _curves(exam)}
+    return {**counts(exam), **_single(exam), "served": _served(exam), "malignant": _malignant(exam),
+            **refusals.measure(exam), "curves": _curves(exam)}
 
 
 def counts(exam: Exam) -> dict[str, int]:
@@ -107,10 +114,12 @@ def _single(exam: Exam) -> dict[str, Any]:
     cells = Confusion.cells(place[predicted], place[targets], len(shown))
     rankings = [Ranking.of(shares[:, k], targets == k) for k in shown]
     present = [i for i, k in enumerate(shown) if (targets == k).any()]
+    behind = np.array([sample.behind(targets == k) for k in shown], np.int64)
 
     def every(weights: Any) -> dict[Key, Floats]:
         table = Confusion.of(weights, cells)
         found = {("", name): metric(table) for name, metric in OVERALL.items()}
+        found["", OF_ENOUGH] = table.balanced_accuracy_of(behind >= FEW_LESIONS)
         ranks = {name: np.stack([metric(points) for points in corners]) for corners in
                  [[ranking.points(weights) for ranking in rankings]] for name, metric in RANKS.items()}
         for name, macro in MACRO.items():
@@ -120,11 +129,50 @@ def _single(exam: Exam) -> dict[str, Any]:
 
     found = sample.figures(every)
     found["", "accuracy"] = settle(found["", "accuracy"], sample.behind(np.ones(sample.count, bool)))
+    few = [CODES[shown[i]].value for i in present if behind[i] < FEW_LESIONS]
+    if not few:  # the same classes, and the same figure
+        del found["", OF_ENOUGH]
     return {
+        "classes_of_few_lesions": few,
+        "resamples_with_every_class": _complete(cells, sample),
         "overall": {name: figure.to_dict() for (code, name), figure in found.items() if not code},
         "classes": {CODES[k].value: _class_row(CODES[k], found, targets == k, predicted == k, sample) for k in shown},
         "confusion": {"classes": [CODES[k].value for k in shown],
                       "rows": np.rint(Confusion.of(np.ones((1, sample.count)), cells).counts[0]).astype(int).tolist()},
+    }
+
+
+def _complete(cells: metrics.Cells, sample: Sample) -> int:
+    """In how many resamples no class that is there went missing."""
+    _, spread = metrics.gathered(lambda w: {"": Confusion.of(w, cells).complete().astype(np.float64)}, sample.weights)
+    return int(spread[""].sum())
+
+
+def _served(exam: Exam) -> dict[str, Any] | None:
+    """By the first of all classes, also those that no label of this set names. None if the labels can name all."""
+    if len(exam.classes) == len(CODES):
+        return None
+    sample, targets = Sample.of(exam, exam.single), exam.targets[exam.single]
+    first = exam.predictions.shares[exam.single].argmax(axis=1)
+    cells = Confusion.cells(first, targets, len(CODES))
+    shown = sorted({*exam.classes, *targets.tolist()})
+
+    def every(weights: Any) -> dict[Key, Floats]:
+        table = Confusion.of(weights, cells)
+        rates = table.sensitivity()
+        return {("", "accuracy"): table.accuracy(), ("", "balanced_accuracy"): table.balanced_accuracy(),
+                **{(CODES[k].value, "sensitivity"): rates[:, k] for k in shown}}
+
+    found = sample.figures(every)
+    behind = {("", "accuracy"): np.ones(sample.count, bool)} | {
+        (CODES[k].value, "sensitivity"): targets == k for k in shown}
+    settled = found | {key: settle(found[key], sample.behind(among)) for key, among in behind.items()}
+    return {
+        "classes": len(CODES),
+        "of_other_classes": int((~np.isin(first, shown)).sum()),
+        **{name: settled["", name].to_dict() for name in ("accuracy", "balanced_accuracy")},
+        "sensitivity": {code: dataclasses.replace(figure, positives=int(behind[code, name].sum())).to_dict()
+                        for (code, name), figure in settled.items() if code},
     }
 
 
@@ -149,15 +197,17 @@ def _malignant(exam: Exam) -> dict[str, Any]:
         "n": sample.count,
         "groups": sample.behind(np.ones(sample.count, bool)),
         **{name: figure.to_dict() for name, figure in of_ranks(scores, positive, sample).items()},
-        "operating_points": {
-            # Rounding must not move a picture over the threshold: the comparison is that of calibrate.risk.
-            name: {"probability": limit.probability, "fitted_sensitivity": limit.sensitivity,
-                   "called": int((scores >= limit.probability).sum()),
-                   **{key: figure.to_dict() for key, figure in
-                      called(positive, scores >= limit.probability, sample).items()}}
-            for name, limit in (("medium", limits.medium), ("high", limits.high))
-        },
+        "operating_points": {name: _point(getattr(limits, name), alarms(exam, name)[sample.keep], scores, positive,
+                                          sample) for name in LEVELS},
     }
+
+
+def _point(limit: Threshold, alarm: NDArray[np.bool_], scores: Floats, positive: NDArray[np.bool_],
+           sample: Sample) -> dict[str, Any]:
+    """By the risk as it is served, which is not the threshold alone: what the gate flags is never low."""
+    return {"probability": limit.probability, "fitted_sensitivity": limit.sensitivity, "called": int(alarm.sum()),
+            "called_by_the_gate_alone": int((alarm & (scores < limit.probability)).sum()),
+            **{key: figure.to_dict() for key, figure in called(positive, alarm, sample).items()}}
 
 
 def _curves(exam: Exam) -> dict[str, Any]:

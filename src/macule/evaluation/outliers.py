@@ -43,8 +43,7 @@ def measure(analyzer: Analyzer, exam: Exam, *, per_kind: int = PER_KIND, seed: i
     from are counted apart (`learnable`) from those of other generators (`held_out`), of which the gate may still have
     seen the like, see LIKE.
     """
-    kinds = {kind: _seen(analyzer, map(not_lesions.encoded, not_lesions.generate(kind, per_kind, seed)), workers)
-             for kind in not_lesions.kinds()}
+    kinds = _drawn(analyzer, per_kind, seed, workers)
     real = _refused(analyzer, exam, workers)
     rows = [_row(kind, seen) for kind, seen in kinds.items()]
     parted = {name: {kind: seen for kind, seen in kinds.items() if (kind in not_lesions.LEARNABLE) == learnable}
@@ -58,6 +57,19 @@ def measure(analyzer: Analyzer, exam: Exam, *, per_kind: int = PER_KIND, seed: i
         "auroc": {name: _auroc(scores, exam, seen).to_dict() for name, seen in parted.items()},
         "exam": _alarms(exam, real),
     }
+
+
+def _drawn(analyzer: Analyzer, per_kind: int, seed: int, workers: int | None) -> Mapping[str, Sequence[_Seen]]:
+    """What becomes of the drawn pictures, by kind: the same for every exam of a bundle, so kept for the next one."""
+    key = analyzer.bundle.sha256, per_kind, seed
+    if key not in _known:
+        _known.clear()  # of one bundle at a time
+        _known[key] = {kind: _seen(analyzer, map(not_lesions.encoded, not_lesions.generate(kind, per_kind, seed)),
+                                   workers) for kind in not_lesions.kinds()}
+    return _known[key]
+
+
+_known: dict[tuple[str, int, int], Mapping[str, Sequence[_Seen]]] = {}
 
 
 def _seen(analyzer: Analyzer, pictures: Iterable[bytes], workers: int | None) -> list[_Seen]:

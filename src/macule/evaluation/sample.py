@@ -14,6 +14,8 @@ from macule.evaluation.exam import Exam
 from macule.evaluation.metrics import Figure, Floats
 
 Key = TypeVar("Key", bound=Hashable)
+#: Each level of risk that calls for something, with the risks that are at least it.
+LEVELS = {"medium": ("medium", "high"), "high": ("high",)}
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Sample:
     def figures(self, measure: Callable[[Any], Mapping[Key, Floats]], *,
                 centred: Collection[Key] = ()) -> dict[Key, Figure]:
         return metrics.figures(measure, self.weights, centred=centred)
+
+
+def alarms(exam: Exam, level: str) -> NDArray[np.bool_]:
+    """bool, (N,): the answers that were served with at least this risk. level: of LEVELS."""
+    return np.isin(np.asarray(exam.predictions.risks, dtype=str), LEVELS[level])
 
 
 def plain(values: Floats) -> list[float | None]:

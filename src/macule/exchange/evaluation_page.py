@@ -15,8 +15,10 @@ from macule.exchange.shown import Shown
 
 #: With more columns of figures than this there is no room for rails.
 _RAILS = 4
-#: With more rows than this a table scrolls in itself.
-_TALL = 24
+#: With more rows than this a table is folded behind its title; with more than that it scrolls in itself too.
+_FOLDED, _TALL = 12, 24
+#: With more columns than this a matrix is wider than a telephone.
+_NARROW = 4
 #: Characters of a column's head in a matrix, above which all of them stand upright.
 _UPRIGHT = 8
 
@@ -32,13 +34,15 @@ class Drawn:
 
 @dataclass(frozen=True)
 class TableView:
-    """numeric, railed: of each column. counts: whether each figure says its n. tall: whether it scrolls in itself."""
+    """numeric, railed: of each column. counts: whether each figure says its n. folded: whether it opens on
+    demand. tall: whether it scrolls in itself."""
 
     block: Table
     numeric: tuple[bool, ...]
     railed: tuple[bool, ...]
     rows: tuple[tuple[bool, tuple[Shown, ...]], ...]
     counts: bool
+    folded: bool
     tall: bool
 
 
@@ -47,6 +51,7 @@ class MatrixView:
     block: Matrix
     cells: tuple[tuple[plots.MatrixCell, ...], ...]
     upright: bool
+    broad: bool
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ def drawn(block: Block, mark: str) -> Drawn:
 
 def _matrix(block: Matrix) -> MatrixView:
     cells = tuple(tuple(row) for row in plots.matrix(block))
-    return MatrixView(block, cells, any(len(name) > _UPRIGHT for name in block.columns))
+    return MatrixView(block, cells, any(len(name) > _UPRIGHT for name in block.columns),
+                      len(block.columns) > _NARROW)
 
 
 def _table(block: Table, mark: str) -> TableView:
@@ -104,7 +110,7 @@ def _table(block: Table, mark: str) -> TableView:
                  for number, row in enumerate(block.rows))
     railed = tuple(numeric[column] and _shares(block, column) for column in range(len(block.head)))
     return TableView(block, numeric, railed if sum(railed) <= _RAILS else (False,) * len(railed), rows,
-                     counts=not shown.counted(block), tall=len(rows) > _TALL)
+                     counts=not shown.counted(block), folded=len(rows) > _FOLDED, tall=len(rows) > _TALL)
 
 
 def _shares(block: Table, column: int) -> bool:

@@ -115,21 +115,25 @@ def _headlines(pdf: Sheet, headlines: Sequence[Headline]) -> None:
     from macule.exchange.pdf import charts, sheet
 
     width, top = sheet.INNER / 3, pdf.get_y()
+    pdf.set_font(sheet.BODY, "", 7.5)
+    hints = [[line for text in (each.hint, each.figure.count) for line in pdf.wrapped(text, width - 9) if text]
+             for each in headlines]
+    rise = 27.0 + 3.3 * max((len(lines) for lines in hints), default=2)
     for place, each in enumerate(headlines):
-        x, y, figure = sheet.MARGIN + place % 3 * width, top + place // 3 * 31, each.figure
+        x, y, figure = sheet.MARGIN + place % 3 * width, top + place // 3 * rise, each.figure
         pdf.ink(sheet.INK)
         pdf.set_font(sheet.BODY, "B", 8.5)
         pdf.write_at(x, y + 2, each.name)
         _big(pdf, figure, x, y + 9)
-        if figure.at is not None:
+        if figure.at is not None and figure.interval:
             charts.rail(pdf, x, y + 16, width - 9, (figure.low, figure.at, figure.high))
         pdf.ink(sheet.SOFT)
         pdf.set_font(sheet.BODY, "", 7.5)
         if figure.interval:
             pdf.write_at(x, y + 20, f"95 % interval {figure.interval[1:-1]}")
-        for number, line in enumerate((each.hint, figure.count)):
+        for number, line in enumerate(hints[place]):
             pdf.write_at(x, y + 23.5 + 3.3 * number, line)
-    pdf.set_y(top + 31 * ((len(headlines) + 2) // 3) + 3)
+    pdf.set_y(top + rise * ((len(headlines) + 2) // 3) + 3)
 
 
 def _big(pdf: Sheet, figure: Shown, x: float, y: float) -> None:

@@ -15,16 +15,19 @@ from macule.exchange import shown
 from macule.exchange.blocks import Note, Section, Value
 from macule.exchange.shown import Shown
 
-#: The figures that one wants first: where they stand in the report, what they are called, what they mean.
+#: The figures that one wants first: where they stand in the report, what they are called, what they mean ({classes}:
+#: the number of those of the set).
 HEADLINES: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("balanced_accuracy",), "Balanced accuracy", "mean sensitivity of the classes"),
+    (("balanced_accuracy",), "Balanced accuracy", "mean sensitivity over the {classes} of this set"),
     (("malignant_auc",), "AUC, malignant", "malignant or indeterminate against benign"),
-    (("classes", "mel", "sensitivity"), "Melanoma sensitivity", "melanoma ranked first"),
+    (("classes", "mel", "sensitivity"), "Melanoma sensitivity", "melanoma ranked first of the {classes} of this set"),
     (("malignant_sensitivity_at_90%_specificity",), "Sensitivity at 90 % specificity",
      "of malignant, threshold chosen here"),
-    (("macro_auc",), "AUC, mean of the classes", "each class against the rest"),
+    (("macro_auc",), "AUC, mean of the classes", "each of the {classes} of this set against the rest"),
     (("calibration_error",), "Calibration error", "bins of equal count; 0 is best"),
 )
+#: The same by the first of all classes, where the set has fewer.
+_SERVED = {"balanced_accuracy": ("balanced_accuracy",), "classes": ("sensitivity", "mel")}
 _PARTS = {"test": "test part", "val": "validation part", "train": "training part", "all": "all pictures"}
 
 
@@ -95,8 +98,18 @@ def _headlines(report: Mapping[str, Any], mark: str) -> Iterator[Headline]:
         for each in report["headlines"]:
             yield Headline(each["name"], each["hint"], shown.figure(value(each["figure"]), mark))
         return
+    known = [each for each in report.get("classes", {}).values() if value(each.get("auc")).positives]
+    classes = f"{len(known)} class{'' if len(known) == 1 else 'es'}" if known else "classes"
     for path, name, hint in HEADLINES:
-        yield Headline(name, hint, shown.figure(value(at(report, path)), mark))
+        yield Headline(name, hint.format(classes=classes) + _served(report, path, mark),
+                       shown.figure(value(at(report, path)), mark))
+
+
+def _served(report: Mapping[str, Any], path: tuple[str, ...], mark: str) -> str:
+    """What a clinic gets, which is the first of all classes; empty if the set has all of them."""
+    found = value(at(report, ("diagnosis", "served", *_SERVED[path[0]]))) if path[0] in _SERVED else Value(None)
+    total = at(report, ("diagnosis", "served", "classes"))
+    return f"; as served, over all {total}: {shown.figure(found, mark).text}" if shown.given(found.value) else ""
 
 
 def _title(report: Mapping[str, Any]) -> str:

@@ -16,6 +16,11 @@ _COUNTS = frozenset({"n", "pictures", "positives", "lesions", "count", "patients
 
 
 @dataclass(frozen=True)
+class Unruled(Value):
+    """A figure whose best is not 1 and whose worst is not 0: on a rail from 0 to 1 its place would mislead."""
+
+
+@dataclass(frozen=True)
 class Shown:
     """A figure in words. value: MISSING where it is undefined. interval: empty where there is none. mark: stands before
     a value of a leaking exam. at, low, high: shares of a rail from 0 to 1, None where the value has no place on it."""
@@ -65,7 +70,8 @@ def figure(value: Value, mark: str = "") -> Shown:
     if given(value.low) and given(value.high):
         # The unit is said once.
         low, high = (number(end, percent=value.percent).removesuffix("\u00a0%") for end in (value.low, value.high))
-        interval = f"({low} to {high})"
+        # One without width is no interval: it would say that nothing could be otherwise.
+        interval = f"({low} to {high})" if low != high else ""
     at, low_at, high_at = _places(value)
     return Shown(number(value.value, percent=value.percent), interval, count, value.note, mark, at, low_at, high_at)
 
@@ -97,7 +103,7 @@ def _count(value: Value) -> str:
 
 
 def _places(value: Value) -> tuple[float | None, float, float]:
-    if value.value is None or not 0 <= value.value <= 1:
+    if value.value is None or isinstance(value, Unruled) or not 0 <= value.value <= 1:
         return None, 0.0, 0.0
     low = value.low if given(value.low) else value.value
     high = value.high if given(value.high) else value.value

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 
 from macule.analysis.bundle import Threshold, Thresholds
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibrate import SUSPICIOUS, risk
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.evaluation import calibration, decision, diagnosis
 from macule.evaluation.exam import Exam
 from macule.evaluation.predictions import CODES, Predictions
-from macule.exchange import sections
-from macule.exchange.blocks import Forest, Plot, Table
+from macule.exchange import sections, shown
+from macule.exchange.blocks import Forest, Note, Plot, Table, Value
 from macule.exchange.sections import calibration as calibration_section
 from macule.exchange.sections import decision as decision_section
 from macule.exchange.sections import diagnosis as diagnosis_section
+from macule.exchange.sections import figures
 from macule.taxonomy import Diagnosis as D
 
 NV, MEL, BKL = (CODES.index(code) for code in (D.NV, D.MEL, D.BKL))
@@ -34,7 +35,7 @@ def record(place, labels, *, group=None, malignant=None):
 @pytest.fixture
 def exam(tiny_bundle):
     """Of pictures as (labels, probability of melanoma); the rest is a naevus's."""
-    def build(pictures, *, groups=None, temperature=1.0, resamples=100):
+    def build(pictures, *, groups=None, temperature=1.0, resamples=100, flagged=(), refused=(), failed=()):
         shares = np.zeros((len(pictures), len(CODES)))
         for place, (_, melanoma) in enumerate(pictures):
             shares[place, [MEL, NV]] = melanoma, 1 - melanoma
@@ -42,7 +43,11 @@ def exam(tiny_bundle):
                    for place, (labels, _) in enumerate(pictures)]
         limits = Thresholds(Threshold(0.2, 0.95), Threshold(0.6, 0.8), {})
         bundle = dataclasses.replace(tiny_bundle, thresholds=limits, temperature=temperature)
-        return Exam.of(bundle, Predictions(records, shares), dataset="isic2017", part="test",
+        risks = [risk(score, limits, in_distribution=place not in flagged).value
+                 for place, (_, score) in enumerate(pictures)]
+        absent = [[record(f"{why}{place}", labels) for place, labels in enumerate(some)]
+                  for why, some in (("r", refused), ("f", failed))]
+        return Exam.of(bundle, Predictions(records, shares, risks, *absent), dataset="isic2017", part="test",
                        classes=tuple(sorted((NV, MEL, BKL))), resamples=resamples)
 
     return build
@@ -174,7 +179,7 @@ def test_a_probability_that_knows_nothing_is_of_no_use(exam):
     pictures = [({D.MEL} if hit else {D.NV}, 0.5) for hit in rng.random(300) < 0.3]
     found = decision.measure(exam(pictures))
     assert found["useful"] == []
-    assert "At no threshold" in decision_section.section(found).lead
+    assert "At no threshold, each" in decision_section.section(found).lead
 
 
 def test_the_sections_say_it_in_words(exam):
@@ -208,3 +213,133 @@ def test_three_pictures_are_too_few_for_words(exam):
 
 def test_indeterminate_classes_count_as_malignant():
     assert SUSPICIOUS[CODES.index(D.AKIEC)]
+
+
+def with_a_carcinoma(exam):
+    """The first picture's first class of all is basal cell carcinoma, which no label of this set can be."""
+    shares = exam.predictions.shares.copy()
+    shares[0] = 0
+    shares[0, [MEL, CODES.index(D.BCC), NV]] = 0.4, 0.5, 0.1
+    return dataclasses.replace(exam, predictions=dataclasses.replace(exam.predictions, shares=shares))
+
+
+def test_what_is_served_stands_beside_the_closed_set(exam):
+    found = diagnosis.measure(with_a_carcinoma(exam(FEW)))
+    assert found["classes"]["mel"]["sensitivity"]["value"] == 0.5
+    served = found["served"]
+    assert served["sensitivity"]["mel"] == {"value": 0.0, "low": 0.0, "high": 0.6576, "n": 5, "positives": 2}
+    assert (served["accuracy"]["value"], served["of_other_classes"], served["classes"]) == (0.4, 1, 11)
+    assert served["balanced_accuracy"]["value"] == pytest.approx(1 / 3, abs=1e-4)
+    said = diagnosis_section.section(diagnosis.measure(with_a_carcinoma(exam(drawn(60)))))
+    (table,) = (block for block in said.blocks if getattr(block, "title", "").startswith("What is served"))
+    assert [row[0] for row in table.rows] == ["Accuracy", "Balanced accuracy", "Sensitivity, bkl", "Sensitivity, mel",
+                                              "Sensitivity, nv"]
+    assert "by the first of all 11 classes, which is what is served, it is" in said.lead
+
+
+def test_a_set_of_all_classes_is_served_as_it_is_scored(exam):
+    everything = dataclasses.replace(exam(FEW), classes=tuple(range(len(CODES))))
+    found = diagnosis.measure(everything)
+    assert found["served"] is None
+    assert "served, it is" not in diagnosis_section.section(found).lead
+
+
+def test_refusals_do_not_flatter(exam):
+    """Two melanomas and a naevus without an answer, and one picture whose label does not say."""
+    found = diagnosis.measure(exam(FEW, refused=[{D.MEL}, {D.NV}, set()], failed=[{D.MEL}]))
+    assert found["refused"] == {"refused": {"suspicious": 1, "benign": 1, "unknown": 1},
+                                "unreadable": {"suspicious": 1, "benign": 0, "unknown": 0}}
+    counted, plain = found["with_refusals"], found["malignant"]["operating_points"]
+    assert (plain["medium"]["sensitivity"]["value"], counted["medium"]["sensitivity"]["value"]) == (1.0, 0.5)
+    assert counted["medium"]["specificity"]["value"] == 0.5 and counted["high"]["sensitivity"]["value"] == 0.25
+    assert counted["medium"]["sensitivity"]["low"] is not None
+    assert (counted["n"], counted["positives"], counted["medium"]["sensitivity"]["n"]) == (8, 4, 8)
+
+
+def test_refusals_are_said_and_shown(exam):
+    measured = diagnosis.measure(exam(drawn(60), refused=[{D.MEL}] * 5))
+    said = diagnosis_section.section(measured)
+    assert "5 pictures were refused or could not be read; where these count as not found" in said.lead
+    titles = [getattr(block, "title", "") for block in said.blocks]
+    assert "Pictures that got no answer, by their label" in titles
+    assert any(title.startswith("With those that got no answer") for title in titles)
+
+
+def test_without_refusals_the_figures_are_the_same(exam):
+    found = diagnosis.measure(exam(drawn(80), flagged=(1, 2)))
+    for level, point in found["malignant"]["operating_points"].items():
+        for name in ("sensitivity", "specificity"):
+            assert found["with_refusals"][level][name] == point[name]
+    assert "refused" not in diagnosis_section.section(found).lead
+
+
+def test_all_were_refused(exam):
+    found = diagnosis.measure(exam([], refused=[{D.MEL}, {D.NV}, {D.NV}]))
+    said = diagnosis_section.section(found)
+    assert not said.measured and "3 were refused or could not be read (1 malignant or indeterminate, 2 ben" in said.lead
+    assert found["with_refusals"]["medium"]["sensitivity"]["value"] == 0.0
+
+
+def test_what_the_gate_flagged_is_called_as_it_is_served(exam):
+    """The last naevus is far below the threshold for medium risk, and is medium all the same."""
+    point = diagnosis.measure(exam(FEW, flagged=(4,)))["malignant"]["operating_points"]
+    assert (point["medium"]["called"], point["medium"]["called_by_the_gate_alone"]) == (4, 1)
+    assert point["medium"]["specificity"]["value"] == pytest.approx(1 / 3, abs=1e-4)
+    assert (point["high"]["called"], point["high"]["called_by_the_gate_alone"]) == (2, 0)
+    asked, flagged = (decision.measure(exam(FEW, flagged=some))["operating_points"] for some in ((), (4,)))
+    assert asked["high"] == flagged["high"]
+    # One more false alarm of five, at the price of the threshold.
+    assert asked["medium"]["net_benefit"]["value"] - flagged["medium"]["net_benefit"]["value"] == pytest.approx(
+        0.2 / 0.8 / 5, abs=2e-4)
+
+
+def test_a_constant_answer_gains_nothing_from_classes_that_go_missing(exam):
+    """One keratosis: a resample without it has a mean over two classes, in which a constant answer is worth a half."""
+    pictures = [({D.NV}, 0.1)] * 20 + [({D.MEL}, 0.1)] * 20 + [({D.BKL}, 0.1)]
+    found = diagnosis.measure(exam(pictures))
+    balanced = found["overall"]["balanced_accuracy"]
+    assert balanced["value"] == pytest.approx(1 / 3, abs=1e-4) and balanced["low"] is None
+    assert 40 < found["resamples_with_every_class"] < 90
+    assert found["classes_of_few_lesions"] == ["bkl"]
+    assert found["overall"]["balanced_accuracy_of_classes_with_5_lesions"]["value"] == 0.5
+    notes = [block.text for block in diagnosis_section.section(found).blocks if isinstance(block, Note)]
+    assert any("bkl (1 lesion)" in text and "50.0 %" in text for text in notes)
+    assert any("of 100 resamples hold every class" in text for text in notes)
+
+
+def test_no_note_where_every_class_has_lesions_enough(exam):
+    found = diagnosis.measure(exam(drawn(200)))
+    assert found["classes_of_few_lesions"] == [] and found["resamples_with_every_class"] == 100
+    assert not any(name.startswith("balanced_accuracy_of") for name in found["overall"])
+    assert not any(isinstance(block, Note) for block in diagnosis_section.section(found).blocks)
+
+
+def test_a_partial_area_has_no_rail(exam):
+    said = diagnosis_section.section(diagnosis.measure(exam(drawn(100))))
+    cells = [(row[0], head, cell) for block in said.blocks if isinstance(block, Table) for row in block.rows
+             for head, cell in zip(block.head, row, strict=True) if isinstance(cell, Value)]
+    partial = [cell for row, head, cell in cells if "pAUC" in row + head]
+    assert len(partial) == 4 and all(shown.figure(cell).at is None for cell in partial)
+    assert all(shown.figure(cell).at is not None for row, head, cell in cells if row == "AUC" and cell.value)
+
+
+def test_an_interval_without_width_is_not_shown():
+    figure = {"value": 0.9999, "low": 0.9998, "high": 0.9999, "n": 9}
+    assert shown.figure(figures.value(figure)).interval == "" and figures.number(figure) == "1.000 (no interval)"
+    assert figures.share(figure) == "100.0 % (no interval)"
+    assert figures.share(figure | {"low": 0.5}) == "100.0 % (50.0 to 100.0 %)"
+
+
+def test_one_kind_alone_is_said_in_a_sentence(exam):
+    said = diagnosis_section.section(diagnosis.measure(exam([({D.NV}, 0.1 + n / 100) for n in range(40)])))
+    texts = [getattr(block, "text", "") for block in said.blocks]
+    assert any("All 40 pictures whose label says which are benign" in text for text in texts)
+    assert not any("By the malignant probability" in getattr(block, "head", ()) for block in said.blocks)
+
+
+def test_words_on_the_temperature_and_on_thresholds(exam):
+    measured = calibration.measure(exam(drawn(200)))
+    measured["malignant"]["change"]["ece"] = {"value": 0.01, "low": -0.02, "high": 0.03, "n": 200}
+    assert "The temperature does not clearly change it (difference 0.010 (−0.020 to 0.030))." in (
+        calibration_section.section(measured).lead)
+    assert decision_section.section(decision.measure(exam(drawn(500)))).lead.startswith("At each threshold by itself")

@@ -13,7 +13,7 @@ from macule.analysis.bundle import Bundle
 from macule.analysis.result import DISCLAIMER
 from macule.cli.app import run
 from macule.data import membership, sources
-from macule.evaluation import card
+from macule.evaluation import card, card_text
 
 PROVENANCE = {
     "recipe": {"backbone": "lite0", "frozen_blocks": 2, "seed": 7, "datasets": ["ham10000", "milk10k"]},
@@ -176,3 +176,10 @@ def test_a_repeated_training_is_compared_exam_by_exam(tiny_bundle: Bundle) -> No
 
     assert [change.figure for change in changes] == list(card.HEADLINES)
     assert [change.figure for change in changes if not change.within] == ["macro_auc"]
+
+
+def test_a_card_without_exams_says_so(tiny_bundle: Bundle, folder) -> None:
+    content = json.loads((folder / "bundle.json").read_text())
+    content["metrics"] = {"exams": []}
+    text = card_text.render(tiny_bundle, content)
+    assert "Exam: not measured." in text and "resamples" not in text

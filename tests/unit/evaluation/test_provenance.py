@@ -108,7 +108,7 @@ def test_a_bare_report_answers_next_to_nothing_and_a_section_more():
     bare, more = checklist.answers({}), checklist.answers({"fairness": {"gap": 1}})
     assert {item["answer"] for item in bare["items"] if item["state"] != "answered"} == {"not measured", "not reported"}
     assert more["not_measured"] == bare["not_measured"] - 4
-    assert sum(bare[state] for state in ("answered", "not_reported", "not_measured")) == len(bare["items"])
+    assert sum(bare[state] for state in ("answered", "partly", "not_reported", "not_measured")) == len(bare["items"])
 
 
 def test_a_section_that_could_not_be_measured_answers_nothing():
@@ -125,3 +125,35 @@ def test_blank_items_are_faint_in_the_report(made):
     stard = section.blocks[1]
     funding = next(place for place, row in enumerate(stard.rows) if row[1] == "funding")
     assert funding in stard.muted and "not reported" in section.lead
+
+
+def external(made, dataset, trained):
+    facts = made | {"exam": made["exam"] | {"dataset": dataset}, "training": made["training"] | {"datasets": trained}}
+    items = checklist.answers(REPORT | {"provenance": facts})["items"]
+    return next(item for item in items if item["topic"] == "external test set")
+
+
+def test_an_exam_of_the_same_centres_is_not_external(made):
+    found = external(made, "isic2018", ["ham10000", "milk10k"])
+    assert found["answer"] == "no: isic2018 shares pictures or centres with ham10000, which was trained on"
+    assert external(made, "ham10000", ["ham10000"])["answer"].startswith("no: others of ham10000")
+    assert external(made, "isic2017", ["ham10000"])["state"] == "partly"
+    assert "comes out of the ISIC archive as ham10000 did, its test part" in external(
+        made, "isic2017", ["ham10000"])["answer"]
+    assert external(made, "derm7pt", ["ham10000"])["state"] == "answered"
+
+
+def test_an_item_that_lacks_a_record_is_answered_in_part(made):
+    found = checklist.answers(REPORT | {"provenance": made})
+    item = next(item for item in found["items"] if item["topic"] == "how the algorithm was made")
+    assert item["state"] == "partly" and item["answer"].startswith("partly: ") and "run not recorded" in item["answer"]
+    assert f"and {found['partly']} partly" in checklist_page.section(found).lead
+
+
+def test_refusals_are_quoted_with_what_they_would_cost(made):
+    figure = {"value": 0.5, "low": 0.2, "high": 0.8, "n": 7, "positives": 3}
+    section = {"with_refusals": {"medium": {"sensitivity": figure, "specificity": figure}}}
+    items = checklist.answers(REPORT | {"provenance": made, "diagnosis": section})["items"]
+    for topic in ("indeterminate results", "missing data"):
+        (item,) = (item for item in items if item["topic"] == topic)
+        assert "not found and not cleared, at medium risk: sensitivity 0.500 (0.200 to 0.800)" in item["answer"]

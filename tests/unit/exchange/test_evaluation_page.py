@@ -155,3 +155,26 @@ def contrast(one, other):
 def test_letters_on_every_shade_and_lines_on_the_ground_can_be_read(colours):
     assert min(contrast(ground, letters) for ground, letters in colours.shades) >= 4.5
     assert min(contrast(line, colours.shades[0][0]) for line in (*colours.series, colours.reference)) >= 4.0
+
+
+def test_a_long_table_is_folded_and_a_short_one_is_not(write):
+    tables = [Table(f"of {count} rows", ("a", "b"), tuple((f"r{n}", n) for n in range(count))) for count in (12, 13)]
+    page = Reader(html := write(sections=[Section("one", "One", "", tuple(tables))]))
+    assert len(page.all("details")) == 1 and not page.broken
+    assert "<summary><b>of 13 rows</b> <span>13 rows</span></summary>" in html and "r12" in page.text
+    assert "open" not in page.all("details")[0]
+
+
+def test_headlines_say_over_which_classes_and_what_is_served(write):
+    served = {"classes": 11, "balanced_accuracy": sample.figure(0.473), "sensitivity": {"mel": sample.figure(0.31)}}
+    text = Reader(write(sample.REPORT | {"diagnosis": {"served": served}}, [])).text
+    assert "over the 1 class of this set; as served, over all 11: 0.473 (0.433 to 0.513)" in text
+    assert "melanoma ranked first of the 1 class of this set; as served, over all 11: 0.310" in text
+    assert "as served" not in Reader(write(sections=[])).text
+
+
+def test_a_headline_without_an_interval_has_no_rail(write):
+    bare = {**sample.figure(0.7), "low": None, "high": None}
+    railed, plain = (write(sample.REPORT | {"balanced_accuracy": each}, []).count('class="ruled"')
+                     for each in (sample.figure(0.7), bare))
+    assert plain == railed - 1

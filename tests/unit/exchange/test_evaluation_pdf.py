@@ -108,3 +108,21 @@ def test_a_report_of_almost_nothing_is_still_a_file(tmp_path):
 ])
 def test_letters_that_the_fonts_lack_become_their_nearest(text, plain):
     assert latin(text) == plain
+
+
+def test_a_short_table_stays_on_one_page(tmp_path):
+    """Eight rows, after more and more text: wherever they fall, no page holds only some of them."""
+    for lines in range(20, 60, 8):
+        table = Table("Short", ("a", "b"), tuple((f"kept {n}", Value(0.5, 0.4, 0.6, 10)) for n in range(8)))
+        blocks = (Table("Long", ("x", "y"), tuple((f"r{n}", n) for n in range(lines))), table)
+        evaluation_pdf.write(sample.REPORT, [Section("one", "One", "", blocks)], tmp_path / "report.pdf", NOW)
+        counts = [len(re.findall(r"^kept \d$", text, re.MULTILINE)) for text in pages(tmp_path / "report.pdf")]
+        assert sorted(counts)[-1] == 8 == sum(counts), lines
+
+
+def test_a_long_hint_breaks_into_lines(tmp_path):
+    served = {"classes": 11, "balanced_accuracy": sample.figure(0.473), "sensitivity": {}}
+    evaluation_pdf.write(sample.REPORT | {"diagnosis": {"served": served}}, [], tmp_path / "report.pdf", NOW)
+    lines = pages(tmp_path / "report.pdf")[0].split("\n")
+    assert any(line.startswith("mean sensitivity over the 1 class") and "0.513" not in line for line in lines)
+    assert "as served, over all 11: 0.473 (0.433 to 0.513)" in " ".join(lines)

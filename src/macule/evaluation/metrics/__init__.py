@@ -20,14 +20,14 @@ from macule.evaluation.metrics.bootstrap import (
     resample,
     settle,
 )
-from macule.evaluation.metrics.confusion import Confusion, accuracy, balanced_accuracy, f1
+from macule.evaluation.metrics.confusion import Cells, Confusion, accuracy, balanced_accuracy, f1
 from macule.evaluation.metrics.ranks import Points, Ranking, auc, average_precision, partial_auc, sensitivity_at
 from macule.evaluation.metrics.regression import in_the_large, slope
 from macule.evaluation.metrics.reliability import ECE_BINS, Reliability, brier, calibration_error, log_loss
 
 __all__ = [
-    "ECE_BINS", "RESAMPLES", "Benefit", "Confusion", "Figure", "Floats", "Points", "Ranking", "Reliability", "Weights",
-    "accuracy", "auc", "average_precision", "balanced_accuracy", "brier", "calibration_error", "f1", "figure",
-    "figures", "gathered", "in_the_large", "independent", "interval", "log_loss", "partial_auc", "ratio", "resample",
-    "sensitivity_at", "settle", "slope",
+    "ECE_BINS", "RESAMPLES", "Benefit", "Cells", "Confusion", "Figure", "Floats", "Points", "Ranking", "Reliability",
+    "Weights", "accuracy", "auc", "average_precision", "balanced_accuracy", "brier", "calibration_error", "f1",
+    "figure", "figures", "gathered", "in_the_large", "independent", "interval", "log_loss", "partial_auc", "ratio",
+    "resample", "sensitivity_at", "settle", "slope",
 ]

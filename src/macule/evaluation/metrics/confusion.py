@@ -12,25 +12,32 @@ from macule.evaluation.metrics.bootstrap import Floats, Weights, mean_of_known, 
 
 @dataclass(frozen=True)
 class Cells:
-    """places: (N,), which cell of the K x K table each picture falls into, row by row."""
+    """places: (N,), which cell of the K x K table each picture falls into, row by row.
+
+    present: bool, (K,), the classes that some picture is of, whatever is drawn.
+    """
 
     places: NDArray[np.intp]
     classes: int
+    present: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """counts: (B, K, K), truth by answer."""
+    """counts: (B, K, K), truth by answer. present: bool, (K,), see `Cells`."""
 
     counts: Floats
+    present: NDArray[np.bool_]
 
     @staticmethod
     def cells(predicted: NDArray[np.int64], targets: NDArray[np.int64], classes: int) -> Cells:
-        return Cells(np.asarray(targets * classes + predicted, np.intp), classes)
+        present = np.bincount(targets, minlength=classes) > 0
+        return Cells(np.asarray(targets * classes + predicted, np.intp), classes, present)
 
     @classmethod
     def of(cls, weights: Weights, cells: Cells) -> Confusion:
-        return cls(tally(cells.places, cells.classes**2, weights).reshape(-1, cells.classes, cells.classes))
+        counts = tally(cells.places, cells.classes**2, weights)
+        return cls(counts.reshape(-1, cells.classes, cells.classes), cells.present)
 
     @property
     def right(self) -> Floats:
@@ -73,11 +80,25 @@ class Confusion:
         return ratio(self.right.sum(axis=1), self.pictures)
 
     def balanced_accuracy(self) -> Floats:
-        """Mean sensitivity of the classes that are present (in each resample)."""
-        return mean_of_known(self.sensitivity())
+        """Mean sensitivity of the classes that are there; NaN for a resample that lacks one of them.
+
+        A mean over what is left would be of other classes, and rise as the hard ones drop out.
+        """
+        return self.balanced_accuracy_of(self.present)
+
+    def balanced_accuracy_of(self, some: NDArray[np.bool_]) -> Floats:
+        """The same of a part of the classes. some: bool, (K,)."""
+        if not some.any():
+            return np.full(len(self.counts), np.nan)
+        return np.asarray(self.sensitivity()[:, some].mean(axis=1))
 
     def macro_f1(self) -> Floats:
-        return mean_of_known(self.f1())
+        """Mean over the classes that are there or answered; NaN for a resample that lacks one that is there."""
+        return np.where(self.complete(), mean_of_known(self.f1()), np.nan)
+
+    def complete(self) -> NDArray[np.bool_]:
+        """(B,): whether a resample holds every class that is there."""
+        return np.asarray((self.truths[:, self.present] > 0).all(axis=1))
 
     def kappa(self) -> Floats:
         """Cohen's kappa (1960), unweighted: NaN where chance alone agrees always."""
@@ -97,10 +118,10 @@ def accuracy(correct: NDArray[np.bool_], weights: Weights) -> Floats:
 
 
 def balanced_accuracy(predicted: NDArray[np.int64], targets: NDArray[np.int64], weights: Weights) -> Floats:
-    """Mean sensitivity of the classes that are present (in each resample)."""
+    """Mean sensitivity of the classes that are there; NaN for a resample that lacks one of them."""
     present = np.unique(targets)
     rows = [ratio(weights @ ((targets == k) & (predicted == k)), weights @ (targets == k)) for k in present]
-    return mean_of_known(np.stack(rows, axis=-1)) if rows else np.full(len(weights), np.nan)
+    return np.asarray(np.mean(rows, axis=0)) if rows else np.full(len(weights), np.nan)
 
 
 def f1(called: NDArray[np.bool_], positive: NDArray[np.bool_], weights: Weights) -> Floats:

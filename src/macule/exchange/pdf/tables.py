@@ -14,6 +14,8 @@ _GAP, _AIR = 3.0, 1.3
 _SIZES = (8.0, 7.0, 6.0, 5.0)
 #: A column of words is never made narrower than this, or a column of figures at the smallest letters.
 _LEAST = 14.0
+#: A table of so few rows stays on one page.
+_WHOLE = 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def table(pdf: Sheet, block: Table, mark: str) -> None:
     rows = [[shown.cell(each, mark) for each in row] for row in block.rows]
     layout = _layout(pdf, block, rows)
     head = _head_height(pdf, block, layout)
-    first = _height(pdf, rows[0], layout) if rows else 6.0
+    kept = rows if len(rows) <= _WHOLE else rows[:1]
+    first = sum(_height(pdf, row, layout) for row in kept) if rows else 6.0
     pdf.room(leading(9) + 2 + head + first + 2)
     pdf.paragraph(block.title, style="B", size=9, after=1)
     _head(pdf, block, layout, head)

@@ -33,6 +33,8 @@ def section(found: Mapping[str, Any]) -> Section:
 def _lead(found: Mapping[str, Any]) -> str:
     mine = found["malignant"]
     after, change = mine["after"], mine["change"]["ece"]
+    if not mine["n"]:
+        return "Of no answered picture the label says whether it is malignant."
     if mine["n"] < ENOUGH:
         return f"{mine['n']} pictures are too few to say whether the probabilities can be taken at their word."
     return (f"The malignant probability is off by {number(after['ece'])} on average over {mine['n']} pictures"
@@ -55,7 +57,7 @@ def _verdict(change: Mapping[str, Any]) -> str:
         return f"The temperature lowers that error, by {number(_turned(change))}."
     if change["low"] > 0:
         return f"The temperature raises that error here, by {number(change)}."
-    return f"That the temperature changes that error cannot be told ({number(change)})."
+    return f"The temperature does not clearly change it (difference {number(change)})."
 
 
 def _turned(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ TITLES = {
 def section(found: Mapping[str, Any]) -> Section:
     """found: as `macule.evaluation.checklist.answers` gives it."""
     items = found["items"]
-    lead = (f"{found['answered']} of {len(items)} items are answered from the records of this run; "
+    partly = f" and {found['partly']} partly" if found.get("partly") else ""
+    lead = (f"{found['answered']} of {len(items)} items are answered from the records of this run{partly}; "
             f"{found['not_measured']} were not measured and {found['not_reported']} are not reported.")
     return Section("checklist", "Reporting checklist", lead, (
         Prose("STARD 2015: Bossuyt et al., BMJ 2015;351:h5527. STARD-AI: Sounderajah et al., Nature Medicine 2025. "
@@ -28,7 +29,7 @@ def section(found: Mapping[str, Any]) -> Section:
 
 
 def _table(source: str, items: list[Mapping[str, str]]) -> Table:
-    blank = tuple(place for place, item in enumerate(items) if item["state"] != "answered")
+    blank = tuple(place for place, item in enumerate(items) if item["state"] not in ("answered", "partly"))
     numbered = any(item["number"] for item in items)
     head = (("item",) if numbered else ()) + ("asks for", "answer", "where")
     rows = tuple(((item["number"],) if numbered else ()) + (item["topic"], item["answer"], item["where"])

@@ -27,15 +27,18 @@ def _lead(found: Mapping[str, Any]) -> str:
     if found["n"] < ENOUGH:
         return f"{found['n']} pictures are too few to say what acting on the probability is worth."
     if not found["useful"]:
-        return ("At no threshold is acting on the malignant probability better, beyond doubt, than acting on every "
-                f"picture or on none (n = {found['n']}, {100 * found['prevalence']:.0f} % malignant).")
+        return ("At no threshold, each taken by itself, is acting on the malignant probability better, beyond doubt, "
+                f"than acting on every picture or on none (n = {found['n']}, "
+                f"{100 * found['prevalence']:.0f} % malignant).")
     first, last = max(found["useful"], key=lambda ends: ends[1] - ends[0])
     gain = found["operating_points"]["medium"].get("gain")
-    more = (f" At the bundle's threshold for medium risk the gain is {number(gain)} a picture."
+    more = (f" At the bundle's threshold for medium risk, acting on the risk as served, the gain is {number(gain)} "
+            "a picture."
             if gain and gain["value"] is not None else "")
-    return (f"From a threshold of {100 * first:.0f} % to one of {100 * last:.0f} %, acting on the malignant "
-            f"probability is better than acting on every picture or on none (n = {found['n']}, "
-            f"{100 * found['prevalence']:.0f} % malignant).{more}")
+    which = (f"At each threshold by itself from {100 * first:.0f} % to {100 * last:.0f} %" if last > first
+             else f"At a threshold of {100 * first:.0f} %, taken by itself")
+    return (f"{which}, acting on the malignant probability is better than acting on every picture or on none "
+            f"(n = {found['n']}, {100 * found['prevalence']:.0f} % malignant).{more}")
 
 
 def _plot(found: Mapping[str, Any]) -> Plot:
@@ -46,7 +49,8 @@ def _plot(found: Mapping[str, Any]) -> Plot:
         (_above(curve("act on the model", {"x": x, "y": found["model"], "low": found["low"], "high": found["high"]})),
          _above(Series("act on every picture", tuple(x), tuple(found["everyone"]), style=1)),
          Series("act on none", (x[0], x[-1]), (0.0, 0.0), style=-1)),
-        note="A curve ends where it falls below −0.1.")
+        note="The interval is of each threshold by itself, not of the whole curve. A curve ends where it falls below "
+             "−0.1.")
 
 
 def _above(series: Series) -> Series:
@@ -63,5 +67,6 @@ def _table(found: Mapping[str, Any]) -> Table:
         for name, point in found["operating_points"].items() if "gain" in point)
     return Table(f"At the bundle's own thresholds, {found['n']} pictures",
                  ("Threshold", "Act on the model", "Act on every picture", "Gain over the better of all and none"),
-                 rows, "The thresholds were fitted on the bundle's calibration part.",
+                 rows, "By the risk as it is served: what the gate flags is never low. The thresholds were fitted on "
+                 "the bundle's calibration part.",
                  tuple(range(len(rows))) if found["n"] < ENOUGH else ())

@@ -6,34 +6,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from macule.exchange.blocks import Series, Value
+from macule.exchange.shown import Unruled
 
 #: Below this many pictures a figure is shown, but nothing is said by it.
 ENOUGH = 30
 Figure = Mapping[str, Any]
 
 
-def value(found: Figure, *, percent: bool = False, counted: bool = True) -> Value:
-    """counted: whether of how many is said here, and not once for the whole table."""
+def value(found: Figure, *, percent: bool = False, counted: bool = True, ruled: bool = True) -> Value:
+    """counted: whether its n is said here, and not once for the whole table. ruled: whether its scale is 0 to 1."""
     n, positives = (found["n"], found.get("positives")) if counted else (None, None)
-    return Value(found["value"], found["low"], found["high"], n, positives, percent=percent)
+    kind = Value if ruled else Unruled
+    return kind(found["value"], found["low"], found["high"], n, positives, percent=percent)
 
 
 def share(found: Figure) -> str:
     """`87.1 % (82.0 to 91.2 %)`."""
     if found["value"] is None:
         return "not measured"
-    if found["low"] is None:
-        return f"{100 * found['value']:.1f} % (no interval)"
-    return f"{100 * found['value']:.1f} % ({100 * found['low']:.1f} to {100 * found['high']:.1f} %)"
+    low, high = (None if found[end] is None else f"{100 * found[end]:.1f}" for end in ("low", "high"))
+    return f"{100 * found['value']:.1f} % ({'no interval' if low in (None, high) else f'{low} to {high} %'})"
 
 
 def number(found: Figure) -> str:
     """`0.871 (0.820 to 0.912)`."""
     if found["value"] is None:
         return "not measured"
-    if found["low"] is None:
-        return f"{found['value']:.3f} (no interval)"
-    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})".replace("-", "−")
+    low, high = (None if found[end] is None else f"{found[end]:.3f}" for end in ("low", "high"))
+    said = f"{found['value']:.3f} ({'no interval' if low in (None, high) else f'{low} to {high}'})"
+    return said.replace("-", "−")
 
 
 def curve(label: str, found: Mapping[str, Sequence[float | None]], *, style: int = 0) -> Series:
