@@ -94,6 +94,7 @@ CHOSEN = {
     "medium_specificity": ("diagnosis", "malignant", "operating_points", "medium", "specificity"),
     "high_sensitivity": ("diagnosis", "malignant", "operating_points", "high", "sensitivity"),
     "high_specificity": ("diagnosis", "malignant", "operating_points", "high", "specificity"),
+    "served_balanced_accuracy": ("diagnosis", "served", "balanced_accuracy"),
     "calibration_slope": ("calibration", "malignant", "after", "slope"),
     "calibration_intercept": ("calibration", "malignant", "after", "intercept"),
     "malignant_calibration_error": ("calibration", "malignant", "after", "ece"),

@@ -34,7 +34,7 @@ def section(found: Mapping[str, Any]) -> Section:
     """found: as `macule.evaluation.uncertainty.measure` gives it."""
     sets, selective = found["conformal"], found["selective"]
     risks = {key: risk for key, risk in selective.items() if risk["n"]}
-    if sets is None and not risks:
+    if not risks and (sets is None or not sets["overall"]["coverage"]["n"]):
         return not_measured("uncertainty", TITLE, "No answered picture has a label that says which diagnosis is right.")
     blocks: list[Block] = []
     if sets is None:
