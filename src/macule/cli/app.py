@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import macule
-from macule.cli import data, runs
+from macule.cli import asked, data, runs
 from macule.cli.check import check
 from macule.cli.combine import combine
 from macule.cli.evaluate import card, evaluate
@@ -67,6 +67,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns: the exit status; 130 after Ctrl-C, as shells have it.
     """
     _prepare_streams()
+    asked.remember(arguments)
     try:
         app(args=arguments, prog_name="macule")
     except SystemExit as end:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,10 +80,12 @@ def evaluate(
         with atomic.writing(json_file) as stream:
             stream.write(json.dumps(measured, indent=2, allow_nan=False) + "\n")
     if report:
+        from macule.cli import asked as asked_for
         from macule.evaluation import provenance
         from macule.exchange import evaluation_folder
 
-        evaluation_folder.write(found, measured, report, command=provenance.spoken(sys.argv), now=datetime.now(UTC))
+        command = provenance.spoken(asked_for.command())
+        evaluation_folder.write(found, measured, report, command=command, now=datetime.now(UTC))
         typer.echo(f"The report: {report / evaluation_folder.PAGE}")
     if measured["failed"] or measured["without_picture"] or not measured["pictures"]:
         raise typer.Exit(SOME_FAILED)

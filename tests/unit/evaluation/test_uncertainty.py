@@ -157,7 +157,7 @@ def test_an_empty_exam_is_not_measured(tmp_path) -> None:
     found = uncertainty.measure(exam(tmp_path / "bundle", [], conformal()))
     assert found["conformal"]["overall"]["coverage"]["value"] is None
     json.dumps(found)
-    assert sections.section(found).blocks and sections.section(found).lead
+    assert not sections.section(found).measured and sections.section(found).lead
 
 
 def test_the_section_is_drawn_from_the_json_alone(mixed: Exam) -> None:
