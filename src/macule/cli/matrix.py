@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -36,8 +35,7 @@ def matrix(
     if out.is_file():
         raise UsageError(f"--out is {out}, which is a file: name a folder.")
     need_training()
-    from macule.exchange import evaluation_page
-    from macule.exchange.sections import matrix as shown
+    from macule.exchange import matrix_page
     from macule.training import matrix as matrices
     from macule.training import recipe as recipes
     from macule.training.build import Source
@@ -47,9 +45,6 @@ def matrix(
     with training_progress.showing(typer.echo) as show:
         found = matrices.measure(changed, Source(data, work, pairs=links, allow_leak=allow_leak), train_on, tests,
                                  log=typer.echo, show=show)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "matrix.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    (out / "matrix.md").write_text(shown.markdown(found), encoding="utf-8")
-    evaluation_page.write(found, [shown.section(found)], out / "index.html", now=datetime.now(UTC))
-    typer.echo(shown.markdown(found))
-    typer.echo(f"The page: {out / 'index.html'}")
+    matrix_page.write(found, out, now=datetime.now(UTC))
+    typer.echo((out / matrix_page.MARKDOWN).read_text(encoding="utf-8"))
+    typer.echo(f"The page: {out / matrix_page.PAGE}")

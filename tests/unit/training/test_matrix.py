@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 
 pytest.importorskip("torch", reason="needs the training extra")
 
+from macule.cli.app import run
 from macule.errors import DatasetError, UsageError
 from macule.exchange.sections import matrix as shown
 from macule.training import build, matrix, prepare
 from macule.training.build import Source
+from macule.training.search.written import as_toml
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
@@ -95,3 +98,15 @@ def test_the_lead_keeps_own_and_other_sets_apart():
 def test_sets_that_cannot_be_are_told(recipe, source, rows, tests, word):
     with pytest.raises((UsageError, DatasetError), match=word):
         matrix.measure(recipe, source, rows, tests)
+
+
+def test_the_command_writes_the_table_and_its_page(built, recipe, source, tmp_path, capfd):
+    (tmp_path / "mini.toml").write_text(as_toml(recipe))
+    out = tmp_path / "out"
+    assert run(["matrix", str(tmp_path / "mini.toml"), "--data", str(built.root), "--train-on", "ham10000",
+                "--train-on", "milk10k", "--work", str(tmp_path), "--out", str(out)]) == 0
+    found = json.loads((out / "matrix.json").read_text())
+    assert found["rows"] == SETS and len(found["cells"]) == 4
+    assert (out / "matrix.md").read_text() in capfd.readouterr().out
+    page = (out / "index.html").read_text()
+    assert "Trained on one set, tested on another" in page and "not measured" not in page.partition("<main")[0]
