@@ -27,7 +27,7 @@ from macule.data import guard, membership
 from macule.data.record import Record
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
-from macule.training import cache, export, fit, labels, networks, prepare, refit, sampling
+from macule.training import cache, export, fit, labels, networks, prepare, record, refit, sampling
 from macule.training.networks import LesionNet, Start
 from macule.training.networks.spread import GROUPS, Tempered, grouped
 from macule.training.prepare import Parts
@@ -85,7 +85,8 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
         "thresholds": fit.thresholds(fit.softmax(logits / temperature), allowed) | _warning(parts),
         "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
         "metrics": {},
-        "provenance": _provenance(recipe, start, parts, gap) | ({"made_of": dict(made_of)} if made_of else {}),
+        "provenance": _provenance(recipe, start, parts, gap) | _run(recipe, predictions)
+        | ({"made_of": dict(made_of)} if made_of else {}),
     }
     (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     refit.into(out, parts.train, parts.calibration, now=datetime.datetime.now(datetime.UTC), how=refit.Refit(log=log))
@@ -184,6 +185,12 @@ def _hashes(parts: Parts) -> dict[str, str]:
     records = [*parts.train, *parts.calibration, *parts.test]
     return {name: parts.sha256.get(name) or hashlib.sha256(record.read()).hexdigest()
             for record in records for name in [f"{record.dataset}:{record.picture_id}"]}
+
+
+def _run(recipe: Recipe, folder: Path | None) -> dict[str, Any]:
+    """Which run made it, for whoever traces a figure back."""
+    told = recipe.model_dump(mode="json")
+    return {} if folder is None else {"run": {"id": folder.name, "recipe_sha256": record.digest(told)}}
 
 
 def _provenance(recipe: Recipe, start: Start, parts: Parts, gap: float) -> dict[str, Any]:

@@ -66,6 +66,12 @@ def picture(seed=7):
     return cv2.imencode(".png", rgb[..., ::-1])[1].tobytes()
 
 
+def test_the_bundle_names_its_run(bundle, built):
+    made = json.loads((bundle.folder / "bundle.json").read_text())["provenance"]["run"]
+    told = runs.load(built.run)
+    assert made == {"id": built.run.name, "recipe_sha256": told["recipe_sha256"]}
+
+
 def test_the_bundle_loads(bundle, built):
     assert bundle.id == "mini" and bundle.preprocessing.size == 64 and bundle.preprocessing.views == 2
     assert 0.2 <= bundle.temperature <= 5
