@@ -33,8 +33,14 @@ def _training(found: Mapping[str, Any]) -> str:
     rows = "; ".join(f"{row}: {count['pictures']:,} pictures of {count['lesions']:,} lesions"
                      for row, count in found["training"].items())
     return (f"Recipe {found['recipe']}, one training a row ({rows}). All sets were parted together, kin on one side; "
-            "every network of a column is scored on the same locked pictures. Balanced accuracy is over the classes "
-            "that the column labels and the row was trained on, so its rows are not of one task.")
+            f"every network of a column is asked about the same locked pictures{_refusals(found)}. Balanced accuracy is "
+            "over the classes that the column labels and the row was trained on, so its rows are not of one task.")
+
+
+def _refusals(found: Mapping[str, Any]) -> str:
+    """How far the cells of a column differ because each network's own gate refuses some."""
+    refused = [cell["refused"] + cell["failed"] for cell in found["cells"]]
+    return f"; it refuses {min(refused)} to {max(refused)} of them, which are left out" if any(refused) else ""
 
 
 def _figure(found: Mapping[str, Any], name: str, title: str) -> tuple[Matrix, Table]:
