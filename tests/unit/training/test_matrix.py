@@ -82,7 +82,8 @@ def test_the_table_holds_every_cell_with_its_interval(found):
 def test_the_lead_keeps_own_and_other_sets_apart():
     def cell(row, column, value):
         figure = {"value": value, "low": None, "high": None, "n": 9}
-        return {"row": row, "column": column, "own": row == column, "pictures": 9, "lesions": 9} | dict.fromkeys(
+        return {"row": row, "column": column, "own": row == column, "pictures": 9, "lesions": 9, "refused": 0,
+                "failed": 0} | dict.fromkeys(
             shown.SHOWN, figure)
 
     found = {"rows": ["a", "b"], "columns": ["a", "b"], "recipe": "mini",

@@ -33,8 +33,8 @@ def _training(found: Mapping[str, Any]) -> str:
     rows = "; ".join(f"{row}: {count['pictures']:,} pictures of {count['lesions']:,} lesions"
                      for row, count in found["training"].items())
     return (f"Recipe {found['recipe']}, one training a row ({rows}). All sets were parted together, kin on one side; "
-            f"every network of a column is asked about the same locked pictures{_refusals(found)}. Balanced accuracy is "
-            "over the classes that the column labels and the row was trained on, so its rows are not of one task.")
+            f"every network of a column is asked about the same locked pictures{_refusals(found)}. Balanced accuracy "
+            "is over the classes that the column labels and the row was trained on, so its rows are not of one task.")
 
 
 def _refusals(found: Mapping[str, Any]) -> str:
