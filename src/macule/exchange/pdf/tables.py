@@ -29,6 +29,10 @@ class _Layout:
     counts: bool
     inline: bool
 
+    def indent(self, column: int) -> float:
+        """Figures end at the right of their column: words that follow them begin after a gap, others at the left."""
+        return _GAP if self.numeric[column] or (column > 0 and self.numeric[column - 1]) else 0.0
+
 
 def table(pdf: Sheet, block: Table, mark: str) -> None:
     """At the cursor. mark: stands before every figure."""
@@ -141,7 +145,7 @@ def _row(pdf: Sheet, row: list[Shown], layout: _Layout, *, muted: bool) -> None:
             bold = column == 0 and not muted and size == layout.size
             pdf.set_font(BODY, "I" if cell.missing else "B" if bold else "", size)
             pdf.ink(SOFT if muted or cell.missing or size < layout.size else sheet.BAD if cell.mark else INK)
-            pdf.write_at(x + (_GAP if layout.numeric[column] else 0), top + leading(size) / 2, line,
+            pdf.write_at(x + layout.indent(column), top + leading(size) / 2, line,
                          width=width - _GAP, align="R" if layout.numeric[column] else "L")
             top += leading(size)
         x += width
@@ -158,12 +162,13 @@ def _head_height(pdf: Sheet, block: Table, layout: _Layout) -> float:
 def _head(pdf: Sheet, block: Table, layout: _Layout, height: float) -> None:
     y, x = pdf.get_y(), sheet.MARGIN
     pdf.ink(SOFT)
-    for name, width, number in zip(block.head, layout.widths, layout.numeric, strict=True):
+    for column, (name, width) in enumerate(zip(block.head, layout.widths, strict=True)):
         pdf.set_font(BODY, "B", layout.size - 0.5)
         lines = pdf.wrapped(name, width - _GAP)
         for place, line in enumerate(lines):
             bottom = y + height - leading(layout.size) * (len(lines) - place - 0.4)
-            pdf.write_at(x + (_GAP if number else 0), bottom, line, width=width - _GAP, align="R" if number else "L")
+            pdf.write_at(x + layout.indent(column), bottom, line, width=width - _GAP,
+                         align="R" if layout.numeric[column] else "L")
         x += width
     pdf.set_y(y + height)
     pdf.rule(pdf.get_y(), SOFT, 0.3)
