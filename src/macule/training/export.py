@@ -38,7 +38,19 @@ def to_onnx(network: nn.Module, path: Path, *, size: int,
         if isinstance(module, Backbone):
             module.settle(size)
     {"dynamo": _dynamo, "torchscript": _torchscript}[exporter](network, path, size)
+    forget_origin(path)
     onnx.checker.check_model(str(path))
+
+
+def forget_origin(path: Path) -> None:
+    """Take out what the exporter notes beside the graph: stack traces with the folders of the machine that made it."""
+    model = onnx.load(str(path))
+    graph = model.graph
+    kept = (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer, graph, model)
+    for part in kept:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, str(path))
 
 
 def _example(size: int) -> tuple[torch.Tensor, torch.Tensor]:

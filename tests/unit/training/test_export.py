@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,3 +134,8 @@ def test_the_file_stands_alone(exported):
     """Weights inside, not in a second file that could be lost."""
     assert [path.name for path in exported.parent.iterdir()] == ["model.onnx"]
     assert exported.stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("place", [Path(export.__file__).parent, Path(torch.__file__).parent], ids=["ours", "torch's"])
+def test_no_folder_of_this_machine_is_in_the_file(exported, place):
+    assert str(place).encode() not in exported.read_bytes()
