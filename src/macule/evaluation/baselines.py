@@ -19,7 +19,7 @@ from macule.evaluation import metrics
 from macule.evaluation.baseline_file import FILE, Baselines, Linear, load
 from macule.evaluation.exam import Exam
 from macule.evaluation.metrics import Figure, Floats, Ranking, Weights
-from macule.evaluation.predictions import CODES
+from macule.evaluation.predictions import CODES, projected
 from macule.taxonomy import Diagnosis
 
 __all__ = ["FIGURES", "FILE", "TITLES", "Baselines", "Linear", "load", "measure"]
@@ -67,11 +67,11 @@ class _System:
     def of(cls, exam: Exam, shares: Floats, priors: Floats | None) -> _System:
         """priors: what the balanced answer is measured against; None takes the most probable class there too."""
         targets, known = exam.targets[exam.single], _known(exam)
-        projected = _projected(shares, exam.classes)[exam.single]
-        called = projected.argmax(axis=1)
-        ranked = {int(k): Ranking.of(projected[:, k], targets == k) for k in {*targets, MELANOMA}}
+        closed = projected(shares, exam.classes)[exam.single]
+        called = closed.argmax(axis=1)
+        ranked = {int(k): Ranking.of(closed[:, k], targets == k) for k in {*targets, MELANOMA}}
         scores, positive = shares[known][:, SUSPICIOUS].sum(axis=1), exam.predictions.suspicious[known] == 1
-        return cls(targets, called, called if priors is None else _lift(projected, priors).argmax(axis=1), ranked,
+        return cls(targets, called, called if priors is None else _lift(closed, priors).argmax(axis=1), ranked,
                    Ranking.of(scores, positive))
 
     def measure(self, single: Weights, known: Weights) -> dict[str, Floats]:
@@ -126,16 +126,8 @@ def _known(exam: Exam) -> NDArray[np.bool_]:
     return ~np.isnan(exam.predictions.suspicious)
 
 
-def _projected(shares: Floats, classes: tuple[int, ...]) -> Floats:
-    """Over `classes` alone, as `Exam.projected` does with the model's."""
-    known = list(classes)
-    found = np.zeros_like(shares)
-    found[:, known] = shares[:, known] / np.maximum(shares[:, known].sum(axis=1, keepdims=True), 1e-12)
-    return found
-
-
-def _lift(projected: Floats, priors: Floats) -> Floats:
-    return np.divide(projected, priors, out=np.zeros_like(projected), where=priors > 0)
+def _lift(closed: Floats, priors: Floats) -> Floats:
+    return np.divide(closed, priors, out=np.zeros_like(closed), where=priors > 0)
 
 
 def _every(exam: Exam, systems: Mapping[str, _System], weights: Weights) -> dict[Key, Floats]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from macule.analysis.bundle import Bundle
 from macule.evaluation import metrics
-from macule.evaluation.predictions import CODES, NO_CLASS, Predictions
+from macule.evaluation.predictions import CODES, NO_CLASS, Predictions, projected
 
 Floats = NDArray[np.float64]
 
@@ -42,10 +42,7 @@ class Exam:
     @cached_property
     def projected(self) -> Floats:
         """float64, (N, 11): the probabilities over `classes` alone, each row sums to 1, 0 elsewhere."""
-        shares, known = self.predictions.shares, list(self.classes)
-        found = np.zeros_like(shares)
-        found[:, known] = shares[:, known] / np.maximum(shares[:, known].sum(axis=1, keepdims=True), 1e-12)
-        return found
+        return projected(self.predictions.shares, self.classes)
 
     @cached_property
     def targets(self) -> NDArray[np.int64]:

@@ -15,7 +15,6 @@ from macule.analysis.result import Result
 from macule.errors import MaculeError
 from macule.evaluation import metrics, not_lesions
 from macule.evaluation.exam import Exam
-from macule.evaluation.fairness.figures import wilson
 from macule.evaluation.metrics import Figure, Floats
 
 PER_KIND = 20
@@ -152,4 +151,4 @@ def _alarms(exam: Exam, real: Sequence[_Seen]) -> dict[str, Any]:
 
 def _share(count: int, n: int) -> Figure:
     """With Wilson's interval (1927)."""
-    return Figure(count / n, *wilson(count, n), n, count) if n else Figure(np.nan, np.nan, np.nan, 0, count)
+    return Figure(count / n, *metrics.wilson(count, n), n, count) if n else Figure(np.nan, np.nan, np.nan, 0, count)

@@ -168,6 +168,13 @@ def _gathered(answered: Sequence[tuple[Record, Assessment, _Seen]], refused: Seq
     )
 
 
+def projected(shares: Floats, classes: Sequence[int]) -> Floats:
+    """Probabilities over some classes alone. Returns: float64, (N, 11), each row sums to 1; 0 elsewhere."""
+    found = np.zeros_like(shares)
+    found[:, classes] = shares[:, classes]
+    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
+
+
 def _row(answer: Assessment) -> list[float]:
     by_code = {ranked.code: ranked.probability for ranked in answer.diagnoses}
     return [by_code[code] for code in CODES]

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from macule.analysis.pipeline import Analyzer
+from macule.analysis.pipeline import Analyzer, shared_analyzer
 from macule.errors import UsageError
 from macule.evaluation.exam import Exam, Floats
 from macule.evaluation.service import Evaluation
@@ -65,7 +65,7 @@ class _Sections:
 
     @cached_property
     def analyzer(self) -> Analyzer:
-        return Analyzer(self.exam.bundle)
+        return shared_analyzer(self.exam.bundle)
 
     def diagnosis(self) -> dict[str, Any]:
         from macule.evaluation import diagnosis

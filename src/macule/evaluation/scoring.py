@@ -14,29 +14,28 @@ from macule.analysis.calibrate import SUSPICIOUS
 from macule.data import sources
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Confusion, Figure, Floats, Ranking, Reliability, Weights
-from macule.evaluation.predictions import CODES, NO_CLASS, Predictions
+from macule.evaluation.predictions import CODES, NO_CLASS, Predictions, projected
 
 #: Raised by the noise of a resample: see `metrics.interval`.
 _CENTRED = ("calibration_error",)
 
 
 def score(predictions: Predictions, dataset: str, *, resamples: int = metrics.RESAMPLES,
-          seed: int = 0) -> dict[str, Any]:
+          seed: int = 0, weights: Weights | None = None) -> dict[str, Any]:
     """All figures of one data set, as plain numbers with n and 95 % intervals.
 
-    dataset: its id; of several together, joined by `+`.
+    dataset: its id; of several together, joined by `+`. weights: resamples that were drawn already.
     Probabilities are renormalised over the classes that the set's labels can take. A picture whose label names no
     single class only counts in the malignant figures, if its label is benign or suspicious as a whole.
     """
     classes = {code for name in dataset.split("+") for code in sources.find(name).classes}
     known = sorted(CODES.index(code) for code in classes)
-    weights = metrics.resample(predictions.groups, resamples=resamples, seed=seed)
+    if weights is None:
+        weights = metrics.resample(predictions.groups, resamples=resamples, seed=seed)
     targets, suspicious = predictions.targets, predictions.suspicious
     single, told = targets != NO_CLASS, ~np.isnan(suspicious)
-    projected = np.zeros_like(predictions.shares)
-    projected[:, known] = predictions.shares[:, known]
-    projected /= np.maximum(projected.sum(axis=1, keepdims=True), 1e-12)
-    figures = _of_classes(projected[single], targets[single], known, _columns(weights, single),
+    closed = projected(predictions.shares, known)
+    figures = _of_classes(closed[single], targets[single], known, _columns(weights, single),
                           [group for group, kept in zip(predictions.groups, single, strict=True) if kept])
     ranks = _of_ranks(predictions.malignant[told], suspicious[told] == 1, _columns(weights, told))
     return {

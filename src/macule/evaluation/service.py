@@ -203,6 +203,9 @@ def examine(
     analyzer = bundle.folder if engine else Analyzer(bundle)
     predictions = answers.predict(analyzer, present, with_patient=asked.with_patient, engine=engine, workers=threads,
                                   tick=tick)
+    classes = tuple(sorted(CODES.index(code) for code in sources.find(asked.dataset).classes))
+    exam = Exam.of(bundle, predictions, dataset=asked.dataset, part=asked.part, classes=classes, resamples=resamples,
+                   with_patient=asked.with_patient)
     report = {
         "bundle": scoring.describe(bundle),
         "dataset": asked.dataset,
@@ -214,11 +217,8 @@ def examine(
         **({"dropped_leaks": len(found) - len(records)} if asked.drop_leaks else {}),
         "without_picture": len(records) - len(present),
         "duplicates": duplicates.duplicates(present),
-        **scoring.score(predictions, asked.dataset, resamples=resamples),
+        **scoring.score(predictions, asked.dataset, resamples=resamples, weights=exam.weights),
     }
-    classes = tuple(sorted(CODES.index(code) for code in sources.find(asked.dataset).classes))
-    exam = Exam.of(bundle, predictions, dataset=asked.dataset, part=asked.part, classes=classes, resamples=resamples,
-                   with_patient=asked.with_patient)
     return Evaluation(asked, report, exam)
 
 

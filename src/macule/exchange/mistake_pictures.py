@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from macule.analysis.explain import overlay, to_jpeg
 from macule.analysis.image import decode
-from macule.analysis.pipeline import Analyzer, thumbnail
+from macule.analysis.pipeline import Analyzer, shared_analyzer, thumbnail
 from macule.data.record import Record
 from macule.errors import EnvironmentFault, MaculeError
 from macule.evaluation.exam import Exam
@@ -42,7 +42,7 @@ class Pictures:
         """training: records among which the nearest training pictures are sought; without them their ids are shown."""
         known = [*training, *exam.predictions.records]
         named = {f"{record.dataset}:{record.picture_id}": record for record in known}
-        return cls(Analyzer(exam.bundle), named, exam.with_patient)
+        return cls(shared_analyzer(exam.bundle), named, exam.with_patient)
 
     def card(self, name: str, nearest: Sequence[str] = ()) -> bytes | None:
         """A JPEG of the picture, with its heatmap beside it and the nearest pictures that can be read under it.

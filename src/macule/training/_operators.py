@@ -25,6 +25,10 @@ Operator = Callable[[Inputs, Attributes], Any]
 _TYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
 
 
+class UnknownForm(Exception):
+    """An operator with attributes that no exporter of ours writes; told as a UsageError by `from_bundle`."""
+
+
 def _ints(value: Any) -> list[int]:
     return [int(v) for v in (value.tolist() if isinstance(value, Tensor) else value)]
 
@@ -70,7 +74,7 @@ def _average_pool(i: Inputs, a: Attributes) -> Tensor:
     counted = bool(a.get("count_include_pad", 0))
     x, padding = _padded(i[0], a, a["kernel_shape"], fill=0.0)
     if x is not i[0] and not counted:
-        raise NotImplementedError("AveragePool with unequal padding that does not count")
+        raise UnknownForm("AveragePool with unequal padding that does not count")
     return F.avg_pool2d(x, a["kernel_shape"], a.get("strides", [1, 1]), padding, bool(a.get("ceil_mode", 0)), counted)
 
 
@@ -176,7 +180,7 @@ def _expand(i: Inputs, a: Attributes) -> Tensor:
 
 def _pad(i: Inputs, a: Attributes) -> Tensor:
     if a.get("mode", b"constant") != b"constant" or len(i) > 3:
-        raise NotImplementedError(f"Pad in mode {a.get('mode', b'').decode()}")
+        raise UnknownForm(f"Pad in mode {a.get('mode', b'').decode()}")
     pads, rank = _ints(i[1]), i[0].ndim
     both = [side for place in reversed(range(rank)) for side in (pads[place], pads[rank + place])]
     return F.pad(i[0], both, value=float(i[2]) if len(i) > 2 and i[2] is not None else 0.0)
@@ -186,7 +190,7 @@ def _resize(i: Inputs, a: Attributes) -> Tensor:
     """Bilinear, as an ensemble enlarges a coarser member's map."""
     mode, corners = a.get("mode", b"nearest"), a.get("coordinate_transformation_mode", b"half_pixel")
     if mode != b"linear" or corners not in (b"half_pixel", b"pytorch_half_pixel") or a.get("antialias", 0):
-        raise NotImplementedError(f"Resize in mode {mode.decode()}, {corners.decode()}")
+        raise UnknownForm(f"Resize in mode {mode.decode()}, {corners.decode()}")
     sizes = _ints(i[3]) if len(i) > 3 and i[3] is not None else [
         int(side * scale) for side, scale in zip(i[0].shape, i[2].tolist(), strict=True)]
     return F.interpolate(i[0], size=sizes[2:], mode="bilinear", align_corners=False)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from macule.analysis.bundle import Bundle
 from macule.analysis.network import OUTPUTS
 from macule.errors import BundleInvalid, UsageError
-from macule.training._operators import OPERATORS
+from macule.training._operators import OPERATORS, UnknownForm
 
 INPUTS = ("image", "patient")
 _INSTEAD = "choose a bundle of another network, or a method that needs no gradient"
@@ -45,7 +45,7 @@ class Node(nn.Module):
         """Raises: UsageError for a form of the operator that macule does not know."""
         try:
             return OPERATORS[self.kind](values, self.attributes)
-        except NotImplementedError as error:
+        except UnknownForm as error:
             raise UsageError(f"this bundle has {error}, which macule cannot rebuild in torch: {_INSTEAD}.") from error
 
     def extra_repr(self) -> str:

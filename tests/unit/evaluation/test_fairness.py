@@ -14,7 +14,7 @@ from macule.data.record import Record
 from macule.data.vocabulary import SkinTone, ToneScale
 from macule.evaluation import fairness, metrics
 from macule.evaluation.exam import Exam
-from macule.evaluation.fairness import figures, gaps, groups, proxy
+from macule.evaluation.fairness import gaps, groups, proxy
 from macule.evaluation.fairness.figures import Facts
 from macule.evaluation.predictions import CODES, Predictions
 from macule.exchange.blocks import Forest, Section, Table
@@ -270,7 +270,7 @@ def test_no_interval_has_no_width():
 
 def test_wilson_is_scipys():
     stats = pytest.importorskip("scipy.stats")
-    low, high = figures.wilson(7, 40)
+    low, high = metrics.wilson(7, 40)
     assert stats.binomtest(7, 40).proportion_ci(method="wilson") == pytest.approx((low, high), abs=1e-6)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ Columns = dict[str, tuple[NDArray[Any], NDArray[Any]]]
 #: Below so many pictures a group is shown faintly and never compared; below so many of the class that counts, neither.
 LEAST, LEAST_OF_CLASS = 30, 10
 #: Of a two-sided 95 % interval.
-Z = 1.959964
 _SAME = 1e-9
 #: What is shown of every group, in order.
 SHOWN = ("sensitivity_medium", "specificity_medium", "sensitivity_high", "specificity_high", "malignant_auc",
@@ -199,11 +197,4 @@ def _refusal(counted: tuple[int, int] | None) -> Figure:
     """Refused pictures stand in no resample, so the interval is Wilson's (1927), over pictures."""
     if counted is None or counted[1] == 0:
         return Figure(np.nan, np.nan, np.nan, 0)
-    return Figure(counted[0] / counted[1], *wilson(*counted), counted[1])
-
-
-def wilson(count: int, of: int) -> tuple[float, float]:
-    share, reach = count / of, Z * Z / of
-    middle = (share + reach / 2) / (1 + reach)
-    half = Z * math.sqrt(share * (1 - share) / of + reach / (4 * of)) / (1 + reach)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return Figure(counted[0] / counted[1], *metrics.wilson(*counted), counted[1])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from macule.evaluation import metrics
-from macule.evaluation.fairness.figures import Group, Z
+from macule.evaluation.fairness.figures import Group
 from macule.evaluation.metrics import Floats
 
 #: Compared between groups. Balanced accuracy is not, since groups hold other classes; nor is the calibration error,
@@ -39,7 +39,7 @@ class Gap:
         Alone it is the middle 95 % of the resamples; over many looks the resamples' tails are too few, so the normal
         distribution with their standard deviation stands in.
         """
-        wider = NormalDist().inv_cdf(1 - 0.025 / looks) / Z
+        wider = NormalDist().inv_cdf(1 - 0.025 / looks) / metrics.Z
         if any(group.is_stiff(self.metric) for group in (self.highest, self.lowest)):
             stiff = self._of_two_intervals(wider)
             if self.metric == "refused" or not np.isnan(stiff).any():
@@ -48,7 +48,7 @@ class Gap:
         alone = metrics.interval(spread, self.value)
         if looks == 1 or np.isnan(alone).any():
             return alone
-        reach = wider * Z * float(spread[np.isfinite(spread)].std(ddof=1))
+        reach = wider * metrics.Z * float(spread[np.isfinite(spread)].std(ddof=1))
         return self.value - reach, self.value + reach
 
     def _of_two_intervals(self, wider: float) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from macule.evaluation.metrics.bootstrap import (
     Figure,
     Floats,
     Weights,
+    Z,
     figure,
     figures,
     gathered,
@@ -19,6 +20,7 @@ from macule.evaluation.metrics.bootstrap import (
     ratio,
     resample,
     settle,
+    wilson,
 )
 from macule.evaluation.metrics.confusion import Cells, Confusion, accuracy, balanced_accuracy, f1
 from macule.evaluation.metrics.ranks import Points, Ranking, auc, average_precision, partial_auc, sensitivity_at
@@ -27,7 +29,7 @@ from macule.evaluation.metrics.reliability import ECE_BINS, Reliability, brier, 
 
 __all__ = [
     "ECE_BINS", "RESAMPLES", "Benefit", "Cells", "Confusion", "Figure", "Floats", "Points", "Ranking", "Reliability",
-    "Weights", "accuracy", "auc", "average_precision", "balanced_accuracy", "brier", "calibration_error", "f1",
+    "Weights", "Z", "accuracy", "auc", "average_precision", "balanced_accuracy", "brier", "calibration_error", "f1",
     "figure", "figures", "gathered", "in_the_large", "independent", "interval", "log_loss", "partial_auc", "ratio",
-    "resample", "sensitivity_at", "settle", "slope",
+    "resample", "sensitivity_at", "settle", "slope", "wilson",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,7 +18,8 @@ Key = TypeVar("Key", bound=Hashable)
 RESAMPLES = 2000
 #: Entries of the weights that are worked on together: 1.5 MB, so that the cache of one core holds them.
 _AT_ONCE = 400_000
-_Z = 1.959964
+#: Standard deviations of a normal 95 % interval.
+Z = 1.959964
 _SAME = 1e-9
 
 
@@ -124,9 +126,17 @@ def settle(found: Figure, groups: int, *, share: bool = True) -> Figure:
     if groups < 2:
         return dataclasses.replace(found, low=np.nan, high=np.nan)
     if share and np.isnan(found.low) and found.value in (0.0, 1.0):
-        reach = _Z**2 / (groups + _Z**2)
-        return dataclasses.replace(found, low=found.value * (1 - reach), high=found.value + (1 - found.value) * reach)
+        low, high = wilson(round(found.value * groups), groups)
+        return dataclasses.replace(found, low=low, high=high)
     return found
+
+
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927). of: above 0."""
+    share, reach = count / of, Z**2 / of
+    middle = (share + reach / 2) / (1 + reach)
+    half = Z * math.sqrt(share * (1 - share) / of + reach / (4 * of)) / (1 + reach)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def tally(places: NDArray[np.intp], size: int, weights: Weights, values: Weights | None = None) -> Floats:
