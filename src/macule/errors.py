@@ -18,7 +18,20 @@
     │   ├── CheckpointDamaged       a checkpoint that cannot be read, or lacks a part
     │   ├── OutOfSpace              the disk of the run's folder is full
     │   └── OutOfMemory             the run needs more memory than the machine or the accelerator has
+    ├── RecordFault             what was asked of the clinic's records cannot be done
+    │   ├── NoSuchRecord            no such patient, lesion, exam or user, or none that this person may know of
+    │   ├── RecordInvalid           a field outside its vocabulary or bounds
+    │   ├── Conflict                somebody else changed it meanwhile, or it was done already
+    │   ├── ConsentMissing          the patient has not consented to the wording in force
+    │   ├── NotSignedIn             no session, or one that has ended
+    │   ├── NotAllowed              signed in, but not entitled to this
+    │   ├── TooManyAttempts         a rate limit; see `retry_after`
+    │   └── AuditBroken             the audit log was changed or lacks a row
     └── EnvironmentFault        the installation is at fault
+        ├── DatabaseAway            the database does not answer
+        ├── StoreAway               the picture store cannot be read or written: full, read-only or gone
+        ├── KeyMissing              the key that pictures are encrypted with is not there
+        ├── PictureDamaged          a stored picture is not the one that was put there
         ├── BundleNotFound          no bundle of that name
         ├── BundleInvalid           a bundle whose files are damaged or contradict each other
         ├── MissingExtra            an optional dependency is not installed
@@ -30,6 +43,8 @@ CSV's `error` column, and maps to an HTTP status.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class MaculeError(Exception):
@@ -109,8 +124,72 @@ class OutOfMemory(TrainingFault):
     code = "out_of_memory"
 
 
+class RecordFault(MaculeError):
+    code = "record_fault"
+
+
+class NoSuchRecord(RecordFault):
+    code = "no_such_record"
+
+
+class RecordInvalid(RecordFault):
+    """fields: {name: message}, for a form that shows each message beside its field."""
+
+    code = "record_invalid"
+
+    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+
+class Conflict(RecordFault):
+    code = "conflict"
+
+
+class ConsentMissing(RecordFault):
+    code = "consent_missing"
+
+
+class NotSignedIn(RecordFault):
+    code = "not_signed_in"
+
+
+class NotAllowed(RecordFault):
+    code = "not_allowed"
+
+
+class TooManyAttempts(RecordFault):
+    """retry_after: seconds."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, message: str, *, retry_after: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AuditBroken(RecordFault):
+    code = "audit_broken"
+
+
 class EnvironmentFault(MaculeError):
     code = "environment_fault"
+
+
+class DatabaseAway(EnvironmentFault):
+    code = "database_away"
+
+
+class StoreAway(EnvironmentFault):
+    code = "store_away"
+
+
+class KeyMissing(EnvironmentFault):
+    code = "key_missing"
+
+
+class PictureDamaged(EnvironmentFault):
+    code = "picture_damaged"
 
 
 class BundleNotFound(EnvironmentFault):

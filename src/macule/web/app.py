@@ -37,8 +37,12 @@ def create_app(*, settings: Settings | None = None, analyzer: Analyses | None = 
     replies.install(app)
     for room in (pages, card, api, health):
         app.include_router(room.router)
-    app.mount("/static", _Static(directory=STATIC), name="static")
+    mount_static(app)
     return app
+
+
+def mount_static(app: FastAPI) -> None:
+    app.mount("/static", _Static(directory=STATIC), name="static")
 
 
 def _make_service(settings: Settings, analyzer: Analyses | None) -> Service:

@@ -54,7 +54,20 @@ STATUS: dict[type[errors.MaculeError], int] = {
     errors.CheckpointDamaged: 500,
     errors.OutOfSpace: 507,
     errors.OutOfMemory: 503,
+    errors.RecordFault: 400,
+    errors.NoSuchRecord: 404,
+    errors.RecordInvalid: 422,
+    errors.Conflict: 409,
+    errors.ConsentMissing: 409,
+    errors.NotSignedIn: 401,
+    errors.NotAllowed: 403,
+    errors.TooManyAttempts: 429,
+    errors.AuditBroken: 500,
     errors.EnvironmentFault: 500,
+    errors.DatabaseAway: 503,
+    errors.StoreAway: 503,
+    errors.KeyMissing: 503,
+    errors.PictureDamaged: 500,
     errors.BundleNotFound: 503,
     errors.BundleInvalid: 503,
     errors.MissingExtra: 501,
@@ -75,4 +88,4 @@ def status_of(fault: errors.MaculeError) -> int:
 
 def headers_of(fault: errors.MaculeError) -> dict[str, str]:
     """Retry-After, where waiting helps."""
-    return {"Retry-After": str(fault.retry_after)} if isinstance(fault, Busy) else {}
+    return {"Retry-After": str(fault.retry_after)} if isinstance(fault, Busy | errors.TooManyAttempts) else {}

@@ -1,0 +1,160 @@
+"""The engine and its transactions. SQLite by default, PostgreSQL by its URL; the same statements run on both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from macule.errors import Conflict, DatabaseAway, UsageError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+#: Seconds that a writer waits for another before it gives up.
+PATIENCE_S = 15
+#: One number for the whole application: PostgreSQL's advisory locks know no names.
+MIGRATION_LOCK = 0x6D6163
+
+
+class Database:
+    """One for each process. Nothing is connected before the first transaction."""
+
+    def __init__(self, url: str, *, pool: int = 10) -> None:
+        """url: SQLAlchemy's, with `postgresql://` read as psycopg 3. pool: connections kept to PostgreSQL.
+
+        Raises: UsageError for a URL that names neither SQLite nor PostgreSQL.
+        """
+        self.url = _checked(url)
+        self._engine = _engine(self.url, pool)
+        self._upgraded = False
+        self._upgrading = threading.Lock()
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @property
+    def sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that commits at the end of the block and leaves nothing behind if the block fails.
+
+        Raises: DatabaseAway, and Conflict where another writer was first.
+        """
+        with self._session(write=True) as session, _translated():
+            yield session
+            session.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A view of the records that never waits for a writer. Nothing is committed. Raises: DatabaseAway."""
+        with self._session(write=False) as session, _translated():
+            yield session
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version of macule; safe from several processes. Raises: DatabaseAway."""
+        from alembic import command
+        from alembic.config import Config
+
+        with _translated(), self._engine.connect() as connection:
+            if not self.sqlite:
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            configuration = Config()
+            configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, "head")
+            connection.commit()
+        self._upgraded = True
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _session(self, *, write: bool) -> Iterator[Session]:
+        self._ready()
+        with Session(self._engine, expire_on_commit=False) as session:
+            with _translated():
+                session.connection(execution_options={"macule_write": write})
+            yield session
+
+    def _ready(self) -> None:
+        # Not at start: a server that starts before its database must recover by itself.
+        if not self._upgraded:
+            with self._upgrading:
+                if not self._upgraded:
+                    self.upgrade()
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        # Without the URL itself: it may hold a password.
+        message = "the database's URL cannot be read: give sqlite:///FILE or postgresql://USER@HOST/NAME."
+        raise UsageError(message) from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UsageError(f"database is {parsed.drivername!r}; use sqlite:///FILE or postgresql://USER@HOST/NAME.")
+    return parsed
+
+
+def _engine(url: URL, pool: int) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_size=pool, max_overflow=pool, pool_pre_ping=True, pool_timeout=PATIENCE_S,
+                             connect_args={"connect_timeout": 5})
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": PATIENCE_S, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The driver's own BEGIN comes too late and is always deferred; `_begin_sqlite` gives the right one.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: in WAL mode NORMAL may lose the last acknowledged exams in a power cut.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A writer takes its lock at once: one that had read first could not be upgraded once another had written.
+    write = connection.get_execution_options().get("macule_write", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StaleDataError as error:
+        raise Conflict("somebody else changed this meanwhile: load the page again and repeat your change.") from error
+    except OperationalError as error:
+        raise DatabaseAway(f"the database does not answer ({_first_line(error)}): try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseAway("the connection to the database broke: try again in a moment.") from error
+        raise
+    except SQLAlchemyError as error:
+        if type(error).__name__ == "TimeoutError":
+            raise DatabaseAway("every connection to the database is taken: try again in a moment.") from error
+        raise
+
+
+def _first_line(error: DBAPIError) -> str:
+    # Never the statement or its values: they may hold what a patient's record holds.
+    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__

@@ -1,0 +1,170 @@
+"""From a picture to an answered exam, in two steps that a power cut may part: received and safe, then answered.
+
+An exam is acknowledged once its row and its picture are both durable. One that was received but not answered stays
+WAITING and is answered by the worker after a restart; a picture whose row never came is swept from the store.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from macule.analysis.explain import to_jpeg
+from macule.analysis.image import Picture, decode
+from macule.analysis.patient import Modality, Patient, Sex, Site
+from macule.analysis.result import Result
+from macule.errors import Conflict, InputError
+from macule.records import bundles
+from macule.records.clinic import Clinic
+from macule.records.domain import SYSTEM, Actor, ExamState, ReviewState
+from macule.records.store.scrub import scrub
+from macule.records.tables import Exam, Lesion
+from macule.records.work import Work
+
+
+@dataclass(frozen=True)
+class Submission:
+    """picture: bytes of a file as it came. idempotency_key: the same one twice gives the same exam."""
+
+    lesion_id: str
+    picture: bytes
+    file_name: str
+    modality: Modality | None = None
+    retake_of: str | None = None
+    idempotency_key: str | None = None
+    batch_id: str | None = None
+
+
+def submit(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
+    """Receive and answer at once.
+
+    Returns: the exam's id. Its state is ANSWERED, REFUSED, FAILED or, if another process answers it, WAITING.
+    Raises: InputError for what is no picture, and what `receive` and `answer` raise; a received exam is kept.
+    """
+    exam_id = receive(clinic, actor=actor, submission=submission)
+    answer(clinic, exam_id=exam_id)
+    return exam_id
+
+
+def receive(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
+    """Make picture and exam durable.
+
+    Returns: the exam's id.
+    Raises: InputError, NoSuchRecord (lesion), StoreAway, KeyMissing, DatabaseAway; then nothing is kept.
+    """
+    with clinic.reading() as session:
+        earlier = _by_key(session, submission.idempotency_key)
+    if earlier is not None:
+        return earlier
+    seen = decode(submission.picture)
+    address = clinic.store.put(scrub(submission.picture))
+    try:
+        with clinic.work(actor) as work:
+            return _insert(work, submission, seen, address).id
+    except IntegrityError as error:
+        # Two with one key at once: the other was first.
+        with clinic.reading() as session:
+            earlier = _by_key(session, submission.idempotency_key)
+        if earlier is None:
+            raise Conflict("the exam could not be stored: send it again.") from error
+        return earlier
+
+
+def _by_key(session: Session, key: str | None) -> str | None:
+    if key is None:
+        return None
+    return session.scalar(select(Exam.id).where(Exam.idempotency_key == key))
+
+
+def _insert(work: Work, submission: Submission, seen: Picture, address: str) -> Exam:
+    lesion = work.get(Lesion, submission.lesion_id)
+    exam = Exam(
+        id=work.new_id(), patient_id=lesion.patient_id, lesion_id=lesion.id, state=ExamState.WAITING.value,
+        created_at=work.now, created_by=work.actor.id, retake_of=submission.retake_of,
+        idempotency_key=submission.idempotency_key, batch_id=submission.batch_id,
+        file_name=submission.file_name[:200], picture=address, width=seen.width, height=seen.height,
+        age=_age(lesion, work.now), sex=lesion.patient.sex,
+        body_site=lesion.body_site, modality=submission.modality.value if submission.modality else None,
+    )
+    work.session.add(exam)
+    work.record("exam.received", "exam", exam.id, patient_id=exam.patient_id, lesion=lesion.id, picture=address)
+    return exam
+
+
+def _age(lesion: Lesion, now: datetime) -> float | None:
+    born = lesion.patient.birth_year
+    return None if born is None else float(max(0, now.year - born))
+
+
+def answer(clinic: Clinic, *, exam_id: str) -> None:
+    """Answer a waiting exam; one that is answered already is left alone.
+
+    Raises: EnvironmentFault (model, store, key or database away); the exam then stays WAITING.
+    """
+    with clinic.reading() as session:
+        exam = session.get(Exam, exam_id)
+    if exam is None or exam.state != ExamState.WAITING.value:
+        return
+    model = clinic.models.current()
+    bundles.register(clinic, model.bundle)
+    picture = clinic.store.get(exam.picture)
+    try:
+        result = model.analyze(picture, patient=told(exam), name=exam.file_name)
+    except InputError as fault:
+        with clinic.work(SYSTEM) as work:
+            _fail(work, exam_id, fault)
+        return
+    thumbnail = None if result.thumbnail is None else clinic.store.put(to_jpeg(result.thumbnail))
+    heatmap = None if result.assessment is None else clinic.store.put(_grey_png(result.assessment.heatmap))
+    with clinic.work(SYSTEM) as work:
+        _settle(work, exam_id, result, bundles.fingerprints(model.bundle), thumbnail=thumbnail, heatmap=heatmap)
+
+
+def told(exam: Exam) -> Patient:
+    """What the network is told of the patient."""
+    return Patient(
+        age=exam.age, sex=Sex(exam.sex) if exam.sex else None, site=Site(exam.body_site) if exam.body_site else None,
+        modality=Modality(exam.modality) if exam.modality else None,
+    )
+
+
+def _fail(work: Work, exam_id: str, fault: InputError) -> None:
+    exam = work.get(Exam, exam_id)
+    if exam.state == ExamState.WAITING.value:
+        exam.state, exam.error, exam.answered_at = ExamState.FAILED.value, fault.to_dict(), work.now
+        work.record("exam.failed", "exam", exam.id, patient_id=exam.patient_id, code=fault.code)
+
+
+def _settle(work: Work, exam_id: str, result: Result, prints: bundles.Fingerprints, *, thumbnail: str | None,
+            heatmap: str | None) -> None:
+    exam, found = work.get(Exam, exam_id), result.assessment
+    if exam.state != ExamState.WAITING.value:  # another process was quicker
+        return
+    exam.state = (ExamState.REFUSED if found is None else ExamState.ANSWERED).value
+    exam.answered_at, exam.result = work.now, result.to_dict()
+    exam.thumbnail, exam.heatmap = thumbnail, heatmap
+    exam.bundle_sha256, exam.preprocessing_sha256 = prints.bundle, prints.preprocessing
+    exam.thresholds_sha256 = prints.thresholds
+    if found is not None:
+        exam.malignant, exam.risk, exam.top_code = found.malignant, found.risk.value, found.diagnoses[0].code.value
+        exam.in_distribution, exam.review_state = found.in_distribution, ReviewState.OPEN.value
+        exam.embedding = np.asarray(found.embedding, dtype="<f4").tobytes()
+    work.record(
+        f"exam.{exam.state}", "exam", exam.id, patient_id=exam.patient_id, bundle=prints.bundle,
+        preprocessing=prints.preprocessing, thresholds=prints.thresholds, risk=exam.risk, malignant=exam.malignant,
+    )
+
+
+def _grey_png(heatmap: NDArray[np.float32]) -> bytes:
+    """heatmap: float32, shape (h, w), 0 to 1; a pixel a cell, 8 bit."""
+    buffer = io.BytesIO()
+    Image.fromarray((heatmap.clip(0, 1) * 255).round().astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()

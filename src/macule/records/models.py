@@ -1,0 +1,35 @@
+"""The model behind the clinic: loaded when it is first needed, and looked for again while it is missing."""
+
+from __future__ import annotations
+
+import threading
+
+from macule.records.ports import Analyses
+
+
+class LoadedModel:
+    """A model that is there already."""
+
+    def __init__(self, analyzer: Analyses) -> None:
+        self._analyzer = analyzer
+
+    def current(self) -> Analyses:
+        return self._analyzer
+
+
+class LazyModel:
+    """One bundle by name or folder. A failure is not remembered, so a bundle that is put back is found."""
+
+    def __init__(self, bundle: str | None, *, threads: int | None = None) -> None:
+        self._name, self._threads = bundle, threads
+        self._analyzer: Analyses | None = None
+        self._loading = threading.Lock()
+
+    def current(self) -> Analyses:
+        with self._loading:
+            if self._analyzer is None:
+                from macule.analysis import bundle  # here: the network runtime is slow to import
+                from macule.analysis.pipeline import Analyzer
+
+                self._analyzer = Analyzer(bundle.load(self._name), threads=self._threads)
+            return self._analyzer

@@ -1,0 +1,1 @@
+"""Pictures at rest: content-addressed, encrypted, checked whenever they are read."""

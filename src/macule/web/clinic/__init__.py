@@ -1,0 +1,1 @@
+"""The clinic's pages and its API: accounts, capture, worklist, cases, dashboard, administration."""
