@@ -8,6 +8,7 @@ from macule.errors import (
     MaculeError,
     OutOfMemory,
     OutOfSpace,
+    RecordFault,
     TrainingFault,
     UsageError,
 )
@@ -26,4 +27,4 @@ def status_of(error: MaculeError) -> int:
     # Of what can end a training run, these two are the machine's doing and not the data's.
     if isinstance(error, OutOfMemory | OutOfSpace):
         return ENVIRONMENT
-    return SOME_FAILED if isinstance(error, InputError | TrainingFault) else ENVIRONMENT
+    return SOME_FAILED if isinstance(error, InputError | RecordFault | TrainingFault) else ENVIRONMENT

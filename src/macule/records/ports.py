@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +41,46 @@ class Store(Protocol):
 
     def addresses(self) -> Iterator[str]:
         """Every address that is kept. Raises: StoreAway."""
+        ...
+
+    def entries(self) -> Iterator[tuple[str, datetime]]:
+        """Every address that is kept, and when it was last put. Raises: StoreAway."""
+        ...
+
+    def sealed(self, address: str) -> bytes:
+        """The content as it lies, for backups. Raises: NoSuchRecord, StoreAway."""
+        ...
+
+    def check(self, address: str, sealed: bytes) -> None:
+        """Whether these sealed bytes are this content. Raises: PictureDamaged, KeyMissing."""
+        ...
+
+    def put_sealed(self, address: str, sealed: bytes) -> None:
+        """Keep what `sealed` gave, checked. Raises: PictureDamaged, KeyMissing, StoreAway."""
+        ...
+
+    def key_of(self, address: str) -> str:
+        """The id of the key that it is sealed with. Raises: NoSuchRecord, PictureDamaged, StoreAway."""
+        ...
+
+    def discard(self, address: str) -> None:
+        """Put it into the trash, where `get` still finds it. Raises: NoSuchRecord, StoreAway."""
+        ...
+
+    def discarded(self) -> Iterator[tuple[str, datetime]]:
+        """What lies in the trash, and since when. Raises: StoreAway."""
+        ...
+
+    def bring_back(self, address: str) -> None:
+        """Out of the trash again. Raises: NoSuchRecord, StoreAway."""
+        ...
+
+    def empty(self, address: str) -> None:
+        """Remove it from the trash for good. Raises: StoreAway."""
+        ...
+
+    def tidy(self, before: datetime) -> None:
+        """Remove files that a crash before that time left unfinished. Raises: StoreAway."""
         ...
 
 
