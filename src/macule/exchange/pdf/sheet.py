@@ -28,15 +28,19 @@ class Sheet(FPDF):
         self.set_margins(MARGIN, TOP, MARGIN)
         self.set_auto_page_break(auto=False)
         self.c_margin = 0.0
-        self.set_title(latin(title))
+        self.set_title(self.letters(title))
         self.set_creator("macule")
         self.set_lang("en")
         self.set_creation_date(now)
         self.alias_nb_pages()
 
+    def letters(self, text: str) -> str:
+        """The text in letters that this sheet's fonts have."""
+        return latin(text)
+
     def normalize_text(self, text: str) -> str:
         """Whatever is written passes here: no letter can break the document."""
-        return str(super().normalize_text(latin(text)))
+        return str(super().normalize_text(self.letters(text)))
 
     def measured(self, text: str) -> float:
         """Width in the font that is set. The same words are measured many times before a table is laid out."""
@@ -55,12 +59,12 @@ class Sheet(FPDF):
         if self._mark:
             self.ink(BAD)
             self.set_font(BODY, "B", 7)
-            self.cell(self.get_string_width(self._mark) + 1, 4, latin(self._mark))
+            self.cell(self.get_string_width(self._mark) + 1, 4, self.letters(self._mark))
             self.ink(SOFT)
             self.set_font(BODY, "", 7)
         self.cell(INNER / 2, 4, self.fitted(left, INNER / 2))
         self.set_xy(MARGIN + INNER / 2, 11)
-        self.cell(INNER / 2, 4, latin(right), align="R")
+        self.cell(INNER / 2, 4, self.letters(right), align="R")
         self.rule(16)
         self.set_y(TOP)
 
@@ -68,7 +72,7 @@ class Sheet(FPDF):
         self.ink(SOFT)
         self.set_font(BODY, "", 7)
         self.set_xy(MARGIN, HEIGHT - FOOT + 3)
-        self.cell(INNER / 2, 4, latin(self._foot))
+        self.cell(INNER / 2, 4, self.letters(self._foot))
         self.cell(INNER / 2, 4, f"{self.page_no()} of {{nb}}", align="R")
 
     def ink(self, colour: str) -> None:
@@ -101,7 +105,7 @@ class Sheet(FPDF):
     def wrapped(self, text: str, width: float) -> list[str]:
         """Lines in the font that is set; a word that is too long is cut."""
         lines, line = [], ""
-        for word in latin(text).split(" "):
+        for word in self.letters(text).split(" "):
             joined = f"{line} {word}" if line else word
             if self.measured(joined) <= width:
                 line = joined
@@ -123,7 +127,7 @@ class Sheet(FPDF):
 
     def fitted(self, text: str, width: float) -> str:
         """One line; what does not fit ends in dots."""
-        words = latin(text)
+        words = self.letters(text)
         if self.measured(words) <= width:
             return words
         while words and self.measured(words + "...") > width:
@@ -136,7 +140,7 @@ class Sheet(FPDF):
             return
         height = leading(self.font_size_pt)
         self.set_xy(x, y - height / 2)
-        self.cell(width or None, height, latin(text), align=align)
+        self.cell(width or None, height, self.letters(text), align=align)
 
     def paragraph(self, text: str, *, font: str = BODY, style: str = "", size: float = 9.0, colour: str = INK,
                   width: float = INNER, x: float = MARGIN, after: float = 2.0) -> None:
