@@ -7,8 +7,11 @@ import hashlib
 import io
 import json
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy.exc import IntegrityError
 
 from macule.analysis.bundle import Bundle
 from macule.records.clinic import Clinic
@@ -39,7 +42,8 @@ def register(clinic: Clinic, bundle: Bundle) -> None:
         if session.get(BundleRecord, bundle.sha256) is not None:
             return
     archive = clinic.store.put(_zipped(bundle))
-    with clinic.work(SYSTEM) as work:
+    # Two processes with a new model at once: on PostgreSQL both find it missing, and the second one's row is refused.
+    with suppress(IntegrityError), clinic.work(SYSTEM) as work:
         if work.session.get(BundleRecord, bundle.sha256) is None:
             work.session.add(
                 BundleRecord(sha256=bundle.sha256, name=bundle.id, archive=archive, first_used_at=work.now)

@@ -1,11 +1,13 @@
 """From a picture to an answered exam, in two steps that a power cut may part: received and safe, then answered.
 
 An exam is acknowledged once its row and its picture are both durable. One that was received but not answered stays
-WAITING and is answered by the worker after a restart; a picture whose row never came is swept from the store.
+WAITING and is answered by the worker after a restart (`waiting`); a picture whose row never came is swept from the
+store.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,18 +23,22 @@ from macule.analysis.explain import to_jpeg
 from macule.analysis.image import Picture, decode
 from macule.analysis.patient import Modality, Patient, Sex, Site
 from macule.analysis.result import Result
-from macule.errors import Conflict, InputError
-from macule.records import bundles
+from macule.errors import Conflict, InputError, RecordInvalid
+from macule.records import bundles, consent, lesions, webhooks
 from macule.records.clinic import Clinic
-from macule.records.domain import SYSTEM, Actor, ExamState, ReviewState
+from macule.records.domain import SYSTEM, Actor, ActorKind, ExamState, ReviewState
 from macule.records.store.scrub import scrub
 from macule.records.tables import Exam, Lesion
+from macule.records.webhooks import Event
 from macule.records.work import Work
 
 
 @dataclass(frozen=True)
 class Submission:
-    """picture: bytes of a file as it came. idempotency_key: the same one twice gives the same exam."""
+    """picture: bytes of a file as it came. retake_of: an earlier exam of the same lesion.
+
+    idempotency_key: the same one twice, from the same actor, gives the same exam.
+    """
 
     lesion_id: str
     picture: bytes
@@ -58,38 +64,64 @@ def receive(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
     """Make picture and exam durable.
 
     Returns: the exam's id.
-    Raises: InputError, NoSuchRecord (lesion), StoreAway, KeyMissing, DatabaseAway; then nothing is kept.
+    Raises: InputError, NoSuchRecord (lesion), ConsentMissing, RecordInvalid (retake), Conflict (the key was used for
+    another lesion), StoreAway, KeyMissing, DatabaseAway; then nothing is kept.
     """
+    key = scoped(actor, submission.idempotency_key)
     with clinic.reading() as session:
-        earlier = _by_key(session, submission.idempotency_key)
+        earlier = _by_key(session, key, submission)
+        if earlier is None:
+            _admitted(session, actor, submission)
     if earlier is not None:
         return earlier
     seen = decode(submission.picture)
     address = clinic.store.put(scrub(submission.picture))
     try:
         with clinic.work(actor) as work:
-            return _insert(work, submission, seen, address).id
+            return _insert(work, submission, seen, address, key).id
     except IntegrityError as error:
         # Two with one key at once: the other was first.
         with clinic.reading() as session:
-            earlier = _by_key(session, submission.idempotency_key)
+            earlier = _by_key(session, key, submission)
         if earlier is None:
             raise Conflict("the exam could not be stored: send it again.") from error
         return earlier
 
 
-def _by_key(session: Session, key: str | None) -> str | None:
+def scoped(actor: Actor, key: str | None) -> str | None:
+    """Nobody learns of another's exam by guessing a key, and none is too long."""
+    return None if key is None else hashlib.sha256(f"{actor.kind.value}:{actor.id}:{key}".encode()).hexdigest()
+
+
+def _by_key(session: Session, key: str | None, submission: Submission) -> str | None:
     if key is None:
         return None
-    return session.scalar(select(Exam.id).where(Exam.idempotency_key == key))
+    earlier = session.scalar(select(Exam).where(Exam.idempotency_key == key))
+    if earlier is not None and earlier.lesion_id != submission.lesion_id:
+        raise Conflict("this idempotency key was used for a picture of another spot: use a new one.")
+    return None if earlier is None else earlier.id
 
 
-def _insert(work: Work, submission: Submission, seen: Picture, address: str) -> Exam:
-    lesion = work.get(Lesion, submission.lesion_id)
+def _admitted(session: Session, actor: Actor, submission: Submission) -> Lesion:
+    """The lesion, if a picture of it may be taken. Raises: NoSuchRecord, ConsentMissing, RecordInvalid."""
+    lesion = lesions.known(session, submission.lesion_id)
+    if actor.kind is not ActorKind.SYSTEM:
+        consent.require(session, patient_id=lesion.patient_id)
+    if submission.retake_of is not None:
+        earlier = session.get(Exam, submission.retake_of)
+        if earlier is None or earlier.lesion_id != lesion.id:
+            message = "the picture to be taken again is not one of this spot: start from the spot's own page."
+            raise RecordInvalid(message, fields={"retake_of": message})
+    return lesion
+
+
+def _insert(work: Work, submission: Submission, seen: Picture, address: str, key: str | None) -> Exam:
+    # Once more, within the transaction: consent may have been withdrawn while the picture came in.
+    lesion = _admitted(work.session, work.actor, submission)
     exam = Exam(
         id=work.new_id(), patient_id=lesion.patient_id, lesion_id=lesion.id, state=ExamState.WAITING.value,
         created_at=work.now, created_by=work.actor.id, retake_of=submission.retake_of,
-        idempotency_key=submission.idempotency_key, batch_id=submission.batch_id,
+        idempotency_key=key, batch_id=submission.batch_id,
         file_name=submission.file_name[:200], picture=address, width=seen.width, height=seen.height,
         age=_age(lesion, work.now), sex=lesion.patient.sex,
         body_site=lesion.body_site, modality=submission.modality.value if submission.modality else None,
@@ -105,9 +137,10 @@ def _age(lesion: Lesion, now: datetime) -> float | None:
 
 
 def answer(clinic: Clinic, *, exam_id: str) -> None:
-    """Answer a waiting exam; one that is answered already is left alone.
+    """Answer a waiting exam; one that is answered already, or meanwhile by another process, is left alone.
 
-    Raises: EnvironmentFault (model, store, key or database away); the exam then stays WAITING.
+    Raises: EnvironmentFault (model, store, key or database away, or the picture damaged) and NoSuchRecord (the picture
+    is gone from the store); the exam then stays WAITING.
     """
     with clinic.reading() as session:
         exam = session.get(Exam, exam_id)
@@ -136,20 +169,32 @@ def told(exam: Exam) -> Patient:
     )
 
 
+def _locked(work: Work, exam_id: str) -> Exam | None:
+    """The exam, held until the transaction ends; None if another process was quicker, or the patient was erased.
+
+    SQLite has no row locks and needs none: there a writing transaction is alone from its start.
+    """
+    exam = work.session.get(Exam, exam_id, with_for_update=True)
+    return exam if exam is not None and exam.state == ExamState.WAITING.value else None
+
+
 def _fail(work: Work, exam_id: str, fault: InputError) -> None:
-    exam = work.get(Exam, exam_id)
-    if exam.state == ExamState.WAITING.value:
+    exam = _locked(work, exam_id)
+    if exam is not None:
         exam.state, exam.error, exam.answered_at = ExamState.FAILED.value, fault.to_dict(), work.now
+        exam.unanswered_for = fault.code
         work.record("exam.failed", "exam", exam.id, patient_id=exam.patient_id, code=fault.code)
+        webhooks.announce(work, event=Event.EXAM_FAILED, exam=exam)
 
 
 def _settle(work: Work, exam_id: str, result: Result, prints: bundles.Fingerprints, *, thumbnail: str | None,
             heatmap: str | None) -> None:
-    exam, found = work.get(Exam, exam_id), result.assessment
-    if exam.state != ExamState.WAITING.value:  # another process was quicker
+    exam, found = _locked(work, exam_id), result.assessment
+    if exam is None:
         return
     exam.state = (ExamState.REFUSED if found is None else ExamState.ANSWERED).value
     exam.answered_at, exam.result = work.now, result.to_dict()
+    exam.unanswered_for = next((check.name for check in result.quality.checks if not check.passed), None)
     exam.thumbnail, exam.heatmap = thumbnail, heatmap
     exam.bundle_sha256, exam.preprocessing_sha256 = prints.bundle, prints.preprocessing
     exam.thresholds_sha256 = prints.thresholds
@@ -161,6 +206,7 @@ def _settle(work: Work, exam_id: str, result: Result, prints: bundles.Fingerprin
         f"exam.{exam.state}", "exam", exam.id, patient_id=exam.patient_id, bundle=prints.bundle,
         preprocessing=prints.preprocessing, thresholds=prints.thresholds, risk=exam.risk, malignant=exam.malignant,
     )
+    webhooks.announce(work, event=Event(f"exam.{exam.state}"), exam=exam)
 
 
 def _grey_png(heatmap: NDArray[np.float32]) -> bytes:
