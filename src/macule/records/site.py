@@ -18,6 +18,8 @@ class SiteSettings(BaseModel):
     second_reader_from: malignant probability from which a second reader is asked for by itself; 1 is never.
     retention_days: patients not seen for so long are erased; None keeps them.
     research_consent: whether the consent page also asks for research.
+    urgent_first: in commit-first mode, list high-risk cases first and call them urgent (docs/clinic-reading.md).
+    require_totp: staff who sign in with a password must use a second factor.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,8 @@ class SiteSettings(BaseModel):
     second_reader_from: float = Field(default=1.0, ge=0, le=1)
     retention_days: int | None = Field(default=None, ge=30, le=36500)
     research_consent: bool = True
+    urgent_first: bool = False
+    require_totp: bool = False
     language: str = Field(default="en", pattern="^[a-z]{2}$")
 
 

@@ -70,7 +70,10 @@ class Site(Versioned, Base):
 
 
 class User(Versioned, Base):
-    """password_hash: argon2id, None for who signs in through OIDC. totp_secret: sealed by the key ring."""
+    """password_hash: argon2id, None for who signs in through OIDC. totp_secret: sealed by the key ring.
+
+    totp_last_step: of the last code, which is not taken twice. recovery_codes: SHA-256 of each that is unused.
+    """
 
     __tablename__ = "user_account"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -80,6 +83,7 @@ class User(Versioned, Base):
     password_hash: Mapped[str | None] = mapped_column(String(300))
     totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     totp_last_step: Mapped[int | None] = mapped_column(Integer)
+    recovery_codes: Mapped[list[str] | None]
     oidc_subject: Mapped[str | None] = mapped_column(String(300), unique=True)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
@@ -192,6 +196,21 @@ class Consent(Base):
     withdrawn_at: Mapped[datetime | None]
 
 
+class Erasure(Base):
+    """A patient whose rows are gone. pictures: addresses that are still to be deleted from the store; see `privacy`."""
+
+    __tablename__ = "erasure"
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    patient_id: Mapped[str] = mapped_column(ForeignKey("patient.id"), index=True)
+    reason: Mapped[str] = mapped_column(CODE)
+    asked_at: Mapped[datetime] = mapped_column(index=True)
+    asked_by: Mapped[str] = mapped_column(ID)
+    exams: Mapped[int] = mapped_column(Integer)
+    pictures: Mapped[list[str]]
+    deleted: Mapped[int] = mapped_column(Integer, default=0)
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
 class BundleRecord(Base):
     """A model that answered here. archive: address in the store of its files as a zip, for replays."""
 
@@ -206,6 +225,7 @@ class Exam(Versioned, Base):
     """One picture of one lesion and what the machine made of it.
 
     picture, thumbnail, heatmap: addresses in the store. heatmap: a PNG, 8 bit grey, coarse.
+    unanswered_for: why there is no answer: the first quality check that failed, or the error's code.
     age, sex, body_site, modality: what the network was told, frozen when the picture came.
     result: `Result.to_dict()`. malignant, risk, top_code, in_distribution: copies of its headline, for lists.
     embedding: float32, little-endian. review_state, final_code, decided_at: copies of the readers' last word.
@@ -216,6 +236,7 @@ class Exam(Versioned, Base):
     patient_id: Mapped[str] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), index=True)
     lesion_id: Mapped[str] = mapped_column(ForeignKey("lesion.id", ondelete="CASCADE"), index=True)
     state: Mapped[str] = mapped_column(CODE)
+    unanswered_for: Mapped[str | None] = mapped_column(CODE)
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(ID)
     answered_at: Mapped[datetime | None]
@@ -232,24 +253,30 @@ class Exam(Versioned, Base):
     sex: Mapped[str | None] = mapped_column(CODE)
     body_site: Mapped[str | None] = mapped_column(CODE)
     modality: Mapped[str | None] = mapped_column(CODE)
-    result: Mapped[dict[str, Any] | None]
-    error: Mapped[dict[str, Any] | None]
-    bundle_sha256: Mapped[str | None] = mapped_column(ForeignKey("bundle.sha256"), index=True)
+    bundle_sha256: Mapped[str | None] = mapped_column(ForeignKey("bundle.sha256"))
     preprocessing_sha256: Mapped[str | None] = mapped_column(HASH)
     thresholds_sha256: Mapped[str | None] = mapped_column(HASH)
     malignant: Mapped[float | None] = mapped_column(Float)
     risk: Mapped[str | None] = mapped_column(CODE)
     top_code: Mapped[str | None] = mapped_column(CODE)
     in_distribution: Mapped[bool | None]
-    embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
     review_state: Mapped[str | None] = mapped_column(CODE)
     final_code: Mapped[str | None] = mapped_column(CODE)
     decided_at: Mapped[datetime | None]
+    # The long ones last: SQLite walks through what stands before a column to reach it.
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    embedding: Mapped[bytes | None] = mapped_column(LargeBinary)
     lesion: Mapped[Lesion] = relationship(back_populates="exams")
     reviews: Mapped[list[Review]] = relationship(back_populates="exam", order_by="Review.created_at")
     __table_args__ = (
-        Index("ix_exam_worklist", "state", "review_state", "malignant"),
+        # What the worklist filters by stands in its index: SQLite then reads no row but those of the page.
+        Index("ix_exam_worklist", "review_state", "risk", "created_at", "id", "modality", "body_site",
+              "in_distribution", "patient_id"),
         Index("ix_exam_created", "created_at"),
+        # What the dashboard counts, in the order that it groups by: read without a sort and without the wide rows.
+        Index("ix_exam_figures", "bundle_sha256", "state", "unanswered_for", "risk", "review_state", "top_code",
+              "final_code", "created_at", "answered_at", "decided_at"),
     )
 
 
@@ -258,15 +285,18 @@ class Review(Versioned, Base):
 
     own_code, own_at: the reader's diagnosis, stored before the machine's was shown (commit-first mode; else None).
     seen_at: when the machine's answer was first shown to this reader.
+    top_code, bundle_sha256: copies of the exam's: what the reader's word is compared with, and whose answer it was.
     decision and the rest: None until decided.
     """
 
     __tablename__ = "review"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     exam_id: Mapped[str] = mapped_column(ForeignKey("exam.id", ondelete="CASCADE"), index=True)
-    reader_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
+    reader_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"))
     second: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    top_code: Mapped[str | None] = mapped_column(CODE)
+    bundle_sha256: Mapped[str | None] = mapped_column(HASH)
     own_code: Mapped[str | None] = mapped_column(CODE)
     own_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
@@ -278,7 +308,12 @@ class Review(Versioned, Base):
     decided_at: Mapped[datetime | None] = mapped_column(index=True)
     exam: Mapped[Exam] = relationship(back_populates="reviews")
     reader: Mapped[User] = relationship()
-    __table_args__ = (UniqueConstraint("exam_id", "reader_id", name="uq_review_reader"),)
+    __table_args__ = (
+        UniqueConstraint("exam_id", "reader_id", name="uq_review_reader"),
+        # What the dashboard counts, in the order that it groups by: read without a sort and without the table.
+        Index("ix_review_figures", "reader_id", "own_code", "top_code", "final_code", "decision", "reason",
+              "decided_at", "created_at", "bundle_sha256"),
+    )
 
 
 class Biopsy(Versioned, Base):
@@ -306,24 +341,33 @@ class Comment(Base):
 
 
 class Batch(Versioned, Base):
-    """Many pictures sent at once, under one patient each or as nobody's."""
+    """Many pictures sent at once. consent_language: in which their patients agreed, as the sender confirmed."""
 
     __tablename__ = "batch"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     name: Mapped[str] = mapped_column(NAME)
     created_at: Mapped[datetime] = mapped_column(index=True)
     created_by: Mapped[str] = mapped_column(ID)
+    consent_language: Mapped[str] = mapped_column(CODE)
     items: Mapped[list[BatchItem]] = relationship(order_by="BatchItem.position")
 
 
 class BatchItem(Base):
-    """One file of a batch. exam_id is set as soon as the exam is safe; error is set where there is none."""
+    """One file of a batch. exam_id is set as soon as the exam is safe; error is set where there is none.
+
+    state: `batches.ItemState`. file: address in the store of the file as it came, until its exam is safe.
+    subject: whose it is, as the table or the form says; None once the exam is safe.
+    """
 
     __tablename__ = "batch_item"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     batch_id: Mapped[str] = mapped_column(ForeignKey("batch.id", ondelete="CASCADE"), index=True)
     position: Mapped[int] = mapped_column(Integer)
     name: Mapped[str] = mapped_column(NAME)
+    state: Mapped[str] = mapped_column(CODE, index=True)
+    file: Mapped[str | None] = mapped_column(HASH, index=True)
+    subject: Mapped[dict[str, Any] | None]
+    patient_id: Mapped[str | None] = mapped_column(ForeignKey("patient.id", ondelete="SET NULL"), index=True)
     exam_id: Mapped[str | None] = mapped_column(ForeignKey("exam.id", ondelete="SET NULL"))
     error: Mapped[dict[str, Any] | None]
 
@@ -342,7 +386,7 @@ class Webhook(Base):
 
 
 class Delivery(Base):
-    """One event on its way to one webhook; kept until delivered or given up."""
+    """One event on its way to one webhook. next_at: None once delivered or given up. last_error: why it failed last."""
 
     __tablename__ = "webhook_delivery"
     id: Mapped[str] = mapped_column(ID, primary_key=True)
@@ -353,6 +397,7 @@ class Delivery(Base):
     next_at: Mapped[datetime | None] = mapped_column(index=True)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     last_status: Mapped[int | None] = mapped_column(Integer)
+    last_error: Mapped[str | None] = mapped_column(CODE)
     delivered_at: Mapped[datetime | None]
 
 

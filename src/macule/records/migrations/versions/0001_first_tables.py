@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(length=32), nullable=False),
+        sa.Column("consent_language", sa.String(length=32), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -110,6 +111,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(length=300), nullable=True),
         sa.Column("totp_secret", sa.LargeBinary(), nullable=True),
         sa.Column("totp_last_step", sa.Integer(), nullable=True),
+        sa.Column("recovery_codes", sa.JSON(), nullable=True),
         sa.Column("oidc_subject", sa.String(length=300), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -146,6 +148,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_consent_patient_id"), ["patient_id"], unique=False)
+
+    op.create_table(
+        "erasure",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("patient_id", sa.String(length=32), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_by", sa.String(length=32), nullable=False),
+        sa.Column("exams", sa.Integer(), nullable=False),
+        sa.Column("pictures", sa.JSON(), nullable=False),
+        sa.Column("deleted", sa.Integer(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["patient_id"],
+            ["patient.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("erasure", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_erasure_asked_at"), ["asked_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_erasure_finished_at"), ["finished_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_erasure_patient_id"), ["patient_id"], unique=False)
 
     op.create_table(
         "lesion",
@@ -196,6 +220,7 @@ def upgrade() -> None:
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_error", sa.String(length=32), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
@@ -210,6 +235,7 @@ def upgrade() -> None:
         sa.Column("patient_id", sa.String(length=32), nullable=False),
         sa.Column("lesion_id", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("unanswered_for", sa.String(length=32), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by", sa.String(length=32), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
@@ -226,8 +252,6 @@ def upgrade() -> None:
         sa.Column("sex", sa.String(length=32), nullable=True),
         sa.Column("body_site", sa.String(length=32), nullable=True),
         sa.Column("modality", sa.String(length=32), nullable=True),
-        sa.Column("result", sa.JSON(), nullable=True),
-        sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("bundle_sha256", sa.String(length=64), nullable=True),
         sa.Column("preprocessing_sha256", sa.String(length=64), nullable=True),
         sa.Column("thresholds_sha256", sa.String(length=64), nullable=True),
@@ -235,10 +259,12 @@ def upgrade() -> None:
         sa.Column("risk", sa.String(length=32), nullable=True),
         sa.Column("top_code", sa.String(length=32), nullable=True),
         sa.Column("in_distribution", sa.Boolean(), nullable=True),
-        sa.Column("embedding", sa.LargeBinary(), nullable=True),
         sa.Column("review_state", sa.String(length=32), nullable=True),
         sa.Column("final_code", sa.String(length=32), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("result", sa.JSON(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("embedding", sa.LargeBinary(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], ondelete="SET NULL"),
         sa.ForeignKeyConstraint(
@@ -253,12 +279,31 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("exam", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_exam_batch_id"), ["batch_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_exam_bundle_sha256"), ["bundle_sha256"], unique=False)
         batch_op.create_index("ix_exam_created", ["created_at"], unique=False)
+        batch_op.create_index(
+            "ix_exam_figures",
+            [
+                "bundle_sha256",
+                "state",
+                "unanswered_for",
+                "risk",
+                "review_state",
+                "top_code",
+                "final_code",
+                "created_at",
+                "answered_at",
+                "decided_at",
+            ],
+            unique=False,
+        )
         batch_op.create_index(batch_op.f("ix_exam_lesion_id"), ["lesion_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_exam_patient_id"), ["patient_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_exam_picture"), ["picture"], unique=False)
-        batch_op.create_index("ix_exam_worklist", ["state", "review_state", "malignant"], unique=False)
+        batch_op.create_index(
+            "ix_exam_worklist",
+            ["review_state", "risk", "created_at", "id", "modality", "body_site", "in_distribution", "patient_id"],
+            unique=False,
+        )
 
     op.create_table(
         "login_session",
@@ -284,14 +329,22 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.String(length=32), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("file", sa.String(length=64), nullable=True),
+        sa.Column("subject", sa.JSON(), nullable=True),
+        sa.Column("patient_id", sa.String(length=32), nullable=True),
         sa.Column("exam_id", sa.String(length=32), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["exam_id"], ["exam.id"], ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["patient_id"], ["patient.id"], ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("batch_item", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_batch_item_batch_id"), ["batch_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batch_item_file"), ["file"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batch_item_patient_id"), ["patient_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batch_item_state"), ["state"], unique=False)
 
     op.create_table(
         "biopsy",
@@ -337,6 +390,8 @@ def upgrade() -> None:
         sa.Column("reader_id", sa.String(length=32), nullable=False),
         sa.Column("second", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("top_code", sa.String(length=32), nullable=True),
+        sa.Column("bundle_sha256", sa.String(length=64), nullable=True),
         sa.Column("own_code", sa.String(length=32), nullable=True),
         sa.Column("own_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
@@ -358,12 +413,26 @@ def upgrade() -> None:
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_review_decided_at"), ["decided_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_review_exam_id"), ["exam_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_review_reader_id"), ["reader_id"], unique=False)
+        batch_op.create_index(
+            "ix_review_figures",
+            [
+                "reader_id",
+                "own_code",
+                "top_code",
+                "final_code",
+                "decision",
+                "reason",
+                "decided_at",
+                "created_at",
+                "bundle_sha256",
+            ],
+            unique=False,
+        )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("review", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_review_reader_id"))
+        batch_op.drop_index("ix_review_figures")
         batch_op.drop_index(batch_op.f("ix_review_exam_id"))
         batch_op.drop_index(batch_op.f("ix_review_decided_at"))
 
@@ -378,6 +447,9 @@ def downgrade() -> None:
 
     op.drop_table("biopsy")
     with op.batch_alter_table("batch_item", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_batch_item_state"))
+        batch_op.drop_index(batch_op.f("ix_batch_item_patient_id"))
+        batch_op.drop_index(batch_op.f("ix_batch_item_file"))
         batch_op.drop_index(batch_op.f("ix_batch_item_batch_id"))
 
     op.drop_table("batch_item")
@@ -392,8 +464,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_exam_picture"))
         batch_op.drop_index(batch_op.f("ix_exam_patient_id"))
         batch_op.drop_index(batch_op.f("ix_exam_lesion_id"))
+        batch_op.drop_index("ix_exam_figures")
         batch_op.drop_index("ix_exam_created")
-        batch_op.drop_index(batch_op.f("ix_exam_bundle_sha256"))
         batch_op.drop_index(batch_op.f("ix_exam_batch_id"))
 
     op.drop_table("exam")
@@ -410,6 +482,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_lesion_patient_id"))
 
     op.drop_table("lesion")
+    with op.batch_alter_table("erasure", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_erasure_patient_id"))
+        batch_op.drop_index(batch_op.f("ix_erasure_finished_at"))
+        batch_op.drop_index(batch_op.f("ix_erasure_asked_at"))
+
+    op.drop_table("erasure")
     with op.batch_alter_table("consent", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_consent_patient_id"))
 
