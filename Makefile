@@ -10,10 +10,11 @@ DEV := .venv-dev
 # Idle worker threads that spin would starve their neighbours on a small machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo serve test test-all lint model card reports ablation matrix audit benchmark source-systems clean
+.PHONY: help demo demo-clinic serve test test-all lint model card reports ablation matrix audit benchmark source-systems clean
 
 help:
 	@echo "make demo [PICTURES=path]  analyse pictures and write demo-report/index.html"
+	@echo "make demo-clinic           a clinic of invented patients on http://127.0.0.1:8000; prints two logins"
 	@echo "make serve                 start the web page on http://127.0.0.1:8000"
 	@echo "make test                  lint, types and tests (make test-all: the long ones too)"
 	@echo "make model [DATA=path]     train, calibrate and score the bundle anew, beside the embedded one"
@@ -42,10 +43,14 @@ demo: $(BASE)/.made
 serve: $(BASE)/.made
 	$(BASE)/bin/macule serve
 
+demo-clinic: $(BASE)/.made
+	$(BASE)/bin/macule demo-clinic --home demo-clinic
+
 lint: $(DEV)/.made
 	$(DEV)/bin/ruff check src tests benchmarks
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
+	$(DEV)/bin/bandit --quiet --recursive src 2>/dev/null
 
 test: lint
 	$(DEV)/bin/pytest -n 2 --dist loadfile -m "not slow"
@@ -90,4 +95,4 @@ source-systems: $(DEV)/.made
 	$(DEV)/bin/python benchmarks/source_systems.py --data $(DATA) --links $(LINKS) $(OPTIONS)
 
 clean:
-	rm -rf $(BASE) $(DEV) demo-report
+	rm -rf $(BASE) $(DEV) demo-report demo-clinic

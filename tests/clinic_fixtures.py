@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clinic_testing import Clock, make_app, make_clinic
+from clinic_testing import Clock, behind, make_clinic
 from fastapi import FastAPI
 
 from macule.analysis.pipeline import Analyzer
@@ -109,4 +109,4 @@ def clinic(tmp_path: Path, analyzer: Analyzer, database_url: str, clock: Clock) 
 
 @pytest.fixture
 def app(clinic: Clinic) -> FastAPI:
-    return make_app(clinic)
+    return behind(clinic)

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from macule_testing import draw, encode
 from starlette.testclient import TestClient
 
 from macule.analysis.pipeline import Analyzer
-from macule.records import intake
+from macule.records import intake, tickets
 from macule.records.clinic import Clinic
 from macule.records.database import Database
 from macule.records.domain import SYSTEM, Actor, ActorKind, Role
@@ -55,6 +56,19 @@ def make_app(clinic: Clinic, **settings: Any) -> FastAPI:
     return create_clinic_app(settings=ClinicSettings(secure_cookies=False, **settings), clinic=clinic, jobs=())
 
 
+_SHARED: list[FastAPI] = []
+
+
+def behind(clinic: Clinic, **settings: Any) -> FastAPI:
+    """One application for all tests of a process, with this test's clinic behind it: building its routes at the first
+    request takes longer than most of these tests. A test that adds routes or needs two at once takes `make_app`."""
+    fresh = make_app(clinic, **settings)
+    if not _SHARED:
+        _SHARED.append(fresh)
+    _SHARED[0].state.clinic = fresh.state.clinic
+    return _SHARED[0]
+
+
 def add_user(clinic: Clinic, role: Role, *, email: str | None = None, name: str = "") -> Actor:
     """An active user without a password."""
     with clinic.work(SYSTEM) as work:
@@ -69,13 +83,13 @@ def add_user(clinic: Clinic, role: Role, *, email: str | None = None, name: str 
 class Signed(TestClient):
     """A client with somebody's session. `csrf` goes with every request that changes something."""
 
-    def __init__(self, app: FastAPI, clinic: Clinic, actor: Actor) -> None:
+    def __init__(self, app: FastAPI, clinic: Clinic, actor: Actor, *, ticket_id: str | None = None) -> None:
         super().__init__(app, raise_server_exceptions=False, follow_redirects=False)
         token, self.csrf, self.actor = secrets.token_urlsafe(32), secrets.token_hex(32), actor
         with clinic.work(SYSTEM) as work:
             work.session.add(LoginSession(
-                id=hashlib.sha256(token.encode()).hexdigest(), user_id=actor.id, csrf=self.csrf, created_at=work.now,
-                seen_at=work.now,
+                id=hashlib.sha256(token.encode()).hexdigest(), user_id=None if ticket_id else actor.id,
+                ticket_id=ticket_id, csrf=self.csrf, created_at=work.now, seen_at=work.now,
             ))
         self.cookies.set(PLAIN_COOKIE, token)
         self.headers["X-CSRF-Token"] = self.csrf
@@ -83,6 +97,14 @@ class Signed(TestClient):
 
 def sign_in(app: FastAPI, clinic: Clinic, role: Role) -> Signed:
     return Signed(app, clinic, add_user(clinic, role))
+
+
+def open_link(app: FastAPI, clinic: Clinic, patient_id: str) -> Signed:
+    """The patient, in by a link of their own."""
+    with clinic.work(SYSTEM) as work:
+        ticket_id = tickets.digest(tickets.issue(work, purpose=tickets.Purpose.PATIENT, patient_id=patient_id))
+    actor = Actor(ActorKind.LINK, ticket_id[:32], "Patient's link", Role.PATIENT, patient_id=patient_id)
+    return Signed(app, clinic, actor, ticket_id=ticket_id)
 
 
 def add_lesion(clinic: Clinic, *, patient_id: str | None = None, **about: Any) -> Lesion:
@@ -114,16 +136,19 @@ def add_exam(clinic: Clinic, *, picture: bytes | None = None, lesion: Lesion | N
     return exam
 
 
+@cache
 def png(*, seed: int = 0, spot: tuple[int, int, int] = (90, 50, 40)) -> bytes:
     """A picture that can be judged; the tiny network says naevus, medium risk."""
     return encode(draw(seed=seed, spot=spot))
 
 
+@cache
 def dark() -> bytes:
     """A picture that the tiny network finds more suspicious than `png()`."""
     return encode((draw() * 0.6).astype("uint8"))
 
 
+@cache
 def blurred() -> bytes:
     """A picture that is refused for its sharpness."""
     import cv2

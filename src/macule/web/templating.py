@@ -13,7 +13,9 @@ HERE = Path(__file__).parent
 STATIC = HERE / "static"
 
 
+@cache
 def make_templates() -> Jinja2Templates:
+    """One for the process: compiling the templates takes a quarter of a second, and they hold nothing of an app."""
     environment = Environment(
         loader=PackageLoader("macule.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,

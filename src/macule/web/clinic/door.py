@@ -5,86 +5,154 @@ Every route outside of PUBLIC carries `allow(...)`; a test walks them all.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from macule.errors import NoSuchRecord, NotAllowed, NotSignedIn
-from macule.records import policy
-from macule.records.domain import Actor, ActorKind, Role
+from macule.errors import NotAllowed, NotSignedIn
+from macule.records import api_keys, policy, reach, sessions
+from macule.records.domain import Actor
 from macule.records.policy import Permission
-from macule.records.tables import Base, Batch, Exam, Lesion, LoginSession, Patient, User
+from macule.web.clinic import cookies, proof
+from macule.web.clinic.cookies import COOKIE, PLAIN_COOKIE
 from macule.web.clinic.state import clinic_of, state_of
 
-#: `__Host-` binds the cookie to this host and path; browsers accept it over https only.
-COOKIE = "__Host-macule"
-PLAIN_COOKIE = "macule"
-#: What a path parameter names: `{exam_id}` is guarded by `allow(..., of="exam")`.
-KINDS: dict[str, type[Base]] = {"exam": Exam, "lesion": Lesion, "patient": Patient, "batch": Batch}
+__all__ = ["COOKIE", "PLAIN_COOKIE", "PUBLIC", "SecondFactorMissing", "Visit", "address_of", "allow"]
+
+#: What needs no session. Each of them that changes something is guarded by `proof.threshold`.
+PUBLIC = frozenset({
+    "/login", "/login/code", "/oidc/start", "/oidc/callback", "/setup/{secret}", "/invite/{secret}", "/reset/{secret}",
+    "/p/{secret}", "/healthz", "/readyz", "/static", "/api", "/api/v1/openapi.json",
+})
+#: A page that asks again by itself says so with this header, so that a screen left open still signs itself out.
+BY_ITSELF = "X-By-Itself"
 
 
-@dataclass(frozen=True)
+class SecondFactorMissing(NotAllowed):
+    """The site asks for a second factor and this person has none yet."""
+
+    code = "second_factor_missing"
+
+
 class Visit:
-    """One request by somebody whom the door let in. csrf: the token that this session's forms must carry."""
+    """One request by somebody whom the door let in. csrf: the token that this session's forms must carry.
 
-    actor: Actor
-    csrf: str
-    session_id: str | None = None
+    Of a multipart form the token is not read yet: until `prove` has found it right, `actor` raises NotAllowed, so a
+    route that forgets to ask can do nothing in anybody's name.
+    """
+
+    def __init__(self, actor: Actor, csrf: str, session_id: str | None = None, *, proved: bool = True) -> None:
+        self._actor, self.csrf, self.session_id, self._proved = actor, csrf, session_id, proved
+
+    @property
+    def actor(self) -> Actor:
+        """Raises: NotAllowed before a multipart form has proved where it comes from."""
+        if not self._proved:
+            raise NotAllowed(proof.STALE)
+        return self._actor
+
+    def prove(self, token: str | None) -> None:
+        """token: what the form carried. Raises: NotAllowed if it is not this session's."""
+        if not self._proved and not proof.same(token, self.csrf):
+            raise NotAllowed(proof.STALE)
+        self._proved = True
+
+    def looking(self) -> Visit:
+        """The same person, for a page that only shows: one that says why a form was refused."""
+        return Visit(self._actor, self.csrf, self.session_id)
 
     def may(self, permission: Permission | str) -> bool:
-        return policy.may(self.actor, Permission(permission))
+        return policy.may(self._actor, Permission(permission))
 
 
-def allow(permission: Permission, *, of: str | None = None) -> Any:
+def allow(permission: Permission | None, *, of: str | None = None) -> Any:
     """The dependency that guards a route.
 
+    permission: None for whoever is signed in, in any role.
     of: the kind of object that the path names (`exam` for `{exam_id}`); it must exist and be within the actor's reach.
     Raises: NotSignedIn, NotAllowed, and NoSuchRecord for objects out of reach, so that nobody learns what exists.
     """
 
-    def guard(request: Request) -> Visit:
-        visit = _visit(request)
-        if not policy.may(visit.actor, permission):
-            raise NotAllowed(f"your role ({visit.actor.role.value}) does not include this: ask an administrator.")
-        if of is not None:
-            _within_reach(request, visit, permission, of)
+    def guard(request: Request, token: Annotated[str | None, Depends(proof.sent_token)]) -> Visit:
+        visit = _by_key(request) or _by_cookie(request, token, permission)
+        request.state.visit = visit
+        if permission is not None and not visit.may(permission):
+            actor = visit._actor
+            raise NotAllowed(f"your role ({actor.role.value}) does not include this: ask an administrator.")
+        if permission is not None and of is not None:
+            with clinic_of(request).reading() as session:
+                reach.require(session, actor=visit._actor, permission=permission, kind=of,
+                              key=request.path_params[f"{of}_id"])
         return visit
 
     guard.permission, guard.of = permission, of  # type: ignore[attr-defined] # read by the test that walks the routes
     return Depends(guard)
 
 
-def cookie_name(request: Request) -> str:
-    return COOKIE if state_of(request).settings.secure_cookies else PLAIN_COOKIE
+def address_of(request: Request) -> str:
+    """The client's address, for rate limits; of IPv6 the /64, which one customer has whole."""
+    host = request.client.host if request.client else "unknown"
+    return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
 
 
-def _visit(request: Request) -> Visit:
-    token = request.cookies.get(cookie_name(request))
-    if not token:
-        raise NotSignedIn("nobody is signed in: sign in first.")
+def idle_time(request: Request) -> timedelta:
+    return timedelta(minutes=state_of(request).settings.session_minutes)
+
+
+def _by_key(request: Request) -> Visit | None:
+    """A machine, below /api/ only. Whoever sends a key is judged by it alone: a cookie beside it counts for nothing."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if not kind or not request.url.path.startswith("/api/"):
+        return None
     clinic = clinic_of(request)
     with clinic.reading() as session:
-        found = session.get(LoginSession, hashlib.sha256(token.encode()).hexdigest())
-        idle = timedelta(minutes=state_of(request).settings.session_minutes)
-        if found is None or found.seen_at < clinic.clock() - idle:
-            raise NotSignedIn("your session has ended: sign in again.")
-        user = session.get(User, found.user_id) if found.user_id else None
-        if user is None or not user.active:
-            raise NotSignedIn("your session has ended: sign in again.")
-        return Visit(Actor(ActorKind.USER, user.id, user.name, Role(user.role)), found.csrf, found.id)
+        actor = api_keys.actor_of(session, secret=secret.strip(), now=clinic.clock())
+    if kind.lower() != "bearer" or actor is None:
+        raise NotSignedIn("the API key is not valid, or not any more: send Authorization: Bearer KEY.")
+    api_keys.touch(clinic, key_id=actor.id)
+    return Visit(actor, "")
 
 
-def _within_reach(request: Request, visit: Visit, permission: Permission, kind: str) -> None:
-    key = request.path_params[f"{kind}_id"]
-    with clinic_of(request).reading() as session:
-        row: Any = session.get(KINDS[kind], key)
-        patient_id = getattr(row, "patient_id", None) or (key if kind == "patient" else None)
-    if row is None or not policy.may(visit.actor, permission, patient_id=patient_id):
-        raise NoSuchRecord(f"there is no {kind} {key!r} that you may see: check the address.")
+def _by_cookie(request: Request, token: str | None, permission: Permission | None) -> Visit:
+    found = signed(request)
+    if found is None or found.half:
+        raise NotSignedIn("nobody is signed in, or the session has ended: sign in.")
+    visit = Visit(found.actor, found.csrf, found.id, proved=_proved(request, token, found.csrf))
+    if found.must_set_up and permission not in (None, Permission.OWN_ACCOUNT):
+        raise SecondFactorMissing("this clinic asks for a second factor: set one up on your account's page first.")
+    if found.stale and BY_ITSELF not in request.headers:
+        sessions.touch(clinic_of(request), session_id=found.id)
+    return visit
 
 
-Guard = Callable[[Request], Visit]
+def signed(request: Request) -> sessions.Signed | None:
+    """Whose session's token the browser holds, if it is alive."""
+    token = cookies.read(request)
+    if token is None:
+        return None
+    clinic = clinic_of(request)
+    with clinic.reading() as session:
+        return sessions.find(session, token=token, now=clinic.clock(), idle=idle_time(request))
+
+
+def looking(request: Request) -> Visit | None:
+    """Who looks at a page that is open to all."""
+    found = signed(request)
+    return None if found is None or found.half else Visit(found.actor, found.csrf, found.id)
+
+
+def _proved(request: Request, token: str | None, csrf: str) -> bool:
+    """Raises: NotAllowed for a forged request."""
+    if request.method in proof.SAFE:
+        return True
+    proof.require_own_page(request)
+    if token is None and proof.kind_of(request) == "multipart/form-data":
+        return False
+    if not proof.same(token, csrf):
+        raise NotAllowed(proof.STALE)
+    return True
+
+
+Guard = Callable[..., Visit]

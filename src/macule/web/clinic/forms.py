@@ -17,7 +17,10 @@ async def _fields(request: Request) -> Fields:
     if kind != "application/x-www-form-urlencoded":
         raise MalformedRequest(f"content type is {kind!r}; send the form as application/x-www-form-urlencoded.")
     form = await request.form(max_files=0, max_fields=200)
-    return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    fields = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+    if any("\0" in value for value in fields.values()):  # PostgreSQL keeps none
+        raise MalformedRequest("the form holds a NUL character: leave it out.")
+    return fields
 
 
 #: `fields: Annotated[Fields, form_fields]` in a route.

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
+from macule.records.changes import Comparer
 from macule.records.clinic import Clinic
+from macule.records.oidc import Provider
+from macule.records.passwords import Hasher
+from macule.records.similar import Library
 from macule.records.worker import Worker
 from macule.web.clinic.settings import ClinicSettings
 from macule.web.gate import Gate
@@ -14,12 +18,18 @@ from macule.web.gate import Gate
 
 @dataclass
 class ClinicState:
-    """gate: bounds how many pictures are analysed and wait at once."""
+    """gate: bounds how many pictures are analysed and wait at once. comparer, library: what they keep in memory.
+
+    provider: the hospital's own sign-in, if any."""
 
     clinic: Clinic
     settings: ClinicSettings
     gate: Gate
     worker: Worker
+    hasher: Hasher = field(default_factory=Hasher)
+    provider: Provider | None = None
+    comparer: Comparer = field(default_factory=Comparer)
+    library: Library = field(default_factory=Library)
 
 
 def state_of(connection: HTTPConnection) -> ClinicState:
