@@ -35,6 +35,12 @@ class UploadTooSlow(errors.InputError):
     code = "upload_too_slow"
 
 
+class PreconditionFailed(errors.Conflict):
+    """If-Match names a version that is no longer the stored one."""
+
+    code = "precondition_failed"
+
+
 STATUS: dict[type[errors.MaculeError], int] = {
     errors.MaculeError: 500,
     errors.InputError: 400,
@@ -76,6 +82,7 @@ STATUS: dict[type[errors.MaculeError], int] = {
     PictureMissing: 400,
     MalformedRequest: 400,
     UploadTooSlow: 408,
+    PreconditionFailed: 412,
     Busy: 503,
     NotReady: 503,
 }

@@ -27,8 +27,9 @@ async def read(request: Request, *, limit: int, timeout_s: float) -> Submission:
     Raises: MalformedRequest, ImageTooLarge (so large that not even the fields were awaited), UploadTooSlow.
     """
     parts = Parts(limit)
-    parser = MultipartParser(_boundary(request), parts.callbacks())
+    boundary = _boundary(request)
     try:
+        parser = MultipartParser(boundary, parts.callbacks())
         async with asyncio.timeout(timeout_s):
             async for chunk in _bounded(request, limit):
                 parser.write(chunk)

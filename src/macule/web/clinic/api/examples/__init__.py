@@ -1,0 +1,1 @@
+"""Examples of the documentation page; a test runs each of them."""

@@ -1,0 +1,2 @@
+curl "$MACULE/api/v1/exams/$EXAM" \
+  --header "Authorization: Bearer $KEY"

@@ -1,0 +1,3 @@
+curl "$MACULE/api/v1/exams/$EXAM/heatmap" \
+  --header "Authorization: Bearer $KEY" \
+  --output heatmap.png

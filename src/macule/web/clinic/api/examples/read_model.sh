@@ -1,0 +1,2 @@
+curl "$MACULE/api/v1/model" \
+  --header "Authorization: Bearer $KEY"

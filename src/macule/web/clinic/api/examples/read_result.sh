@@ -1,0 +1,2 @@
+curl "$MACULE/api/v1/exams/$EXAM/result" \
+  --header "Authorization: Bearer $KEY"
