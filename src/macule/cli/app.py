@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 import macule
-from macule.cli import asked, data, runs
+from macule.cli import asked, audit, data, keys, patient, runs
+from macule.cli.backup import backup, restore
 from macule.cli.check import check
 from macule.cli.combine import combine
+from macule.cli.demo_clinic import demo_clinic
 from macule.cli.evaluate import card, evaluate
 from macule.cli.exit import ENVIRONMENT, status_of
 from macule.cli.explain import explain
@@ -21,6 +23,7 @@ from macule.cli.matrix import matrix
 from macule.cli.predict import predict
 from macule.cli.readers import readers
 from macule.cli.refit import refit
+from macule.cli.replay import replay
 from macule.cli.search import search
 from macule.cli.serve import serve
 from macule.cli.train import train
@@ -34,10 +37,17 @@ app = typer.Typer(
     help="A second opinion on pictures of skin lesions. Decision support for research: not a medical device.",
     epilog="Exit status: 0 done, 1 some inputs failed, 2 wrong usage, 3 the environment (model missing).",
 )
-for verb in (predict, check, serve, train, search, combine, evaluate, card, readers, matrix, explain, refit):
+VERBS = (
+    predict, check, serve, demo_clinic, backup, restore, replay,
+    train, search, combine, evaluate, card, readers, matrix, explain, refit,
+)
+for verb in VERBS:
     app.command()(verb)
 app.add_typer(data.app)
 app.add_typer(runs.app)
+for group in (audit, keys):
+    app.add_typer(group.app)
+app.add_typer(patient.app, name="patient")
 
 
 def _show_version(wanted: bool) -> None:

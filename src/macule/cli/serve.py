@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from macule.cli import options, place
-from macule.errors import MissingExtra, UsageError
+from macule.errors import DatabaseAway, MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -35,11 +35,13 @@ def serve(
 ) -> None:
     """Serve the web page. Stops at Ctrl-C. --home, --database or --store imply --clinic."""
     wanted: dict[str, Any] = {"host": host, "port": port, "bundle": bundle, "threads": threads}
+    logging: dict[str, Any] = {}
     given = {key: value for key, value in wanted.items() if value is not None}
     where: dict[str, Any] = {"home": home, "database": database, "store": store, "key_file": key_file}
     try:
         if clinic or any(value is not None for value in where.values()):
             app, address = _clinic(given, place.place_of(**where), plain_http=plain_http)
+            logging = _logs()
         elif plain_http:
             raise UsageError("--plain-http is for the clinic: add --clinic.")
         else:
@@ -47,7 +49,7 @@ def serve(
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the web page needs {error.name}, which is not installed: install macule again.") from error
-    uvicorn.run(app, host=address[0], port=address[1], limit_concurrency=MAX_CONNECTIONS, access_log=not clinic)
+    uvicorn.run(app, host=address[0], port=address[1], limit_concurrency=MAX_CONNECTIONS, **logging)
 
 
 def _one_picture(given: dict[str, Any]) -> tuple[FastAPI, tuple[str, int]]:
@@ -77,10 +79,23 @@ def _clinic(given: dict[str, Any], at: Place, *, plain_http: bool) -> tuple[Fast
                          "https in front of macule, or listen on 127.0.0.1.")
     clinic = open_clinic(settings.place, bundle=settings.bundle, threads=settings.threads, found=True)
     base = settings.public_url or f"http://{settings.host}:{settings.port}"
-    link = accounts.first_link(clinic, base_url=base)
+    try:
+        link = accounts.first_link(clinic, base_url=base)
+    except DatabaseAway as fault:
+        # The server starts all the same, and goes on by itself when the database is back.
+        typer.echo(f"macule: {fault} If nobody has an account yet, start again then for the set-up link.", err=True)
+        link = None
     if link is not None:
         typer.echo(f"Nobody has an account yet. Make the first administrator's here, once:\n\n    {link}\n")
     return create_clinic_app(settings=settings, clinic=clinic), (settings.host, settings.port)
+
+
+def _logs() -> dict[str, Any]:
+    """JSON lines without anybody's data; the server's own lines would hold whole addresses and tracebacks."""
+    from macule.records import logs
+
+    logs.configure()
+    return {"log_config": None, "access_log": False}
 
 
 def _loopback(host: str) -> bool:

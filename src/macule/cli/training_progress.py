@@ -103,7 +103,7 @@ class _Bar:
             self._progress = _progress(self._console)
             self._progress.start()
             self._task = self._progress.add_task("", total=row.get("steps"), loss="", seen="", speed="", left="")
-        assert self._task is not None  # noqa: S101 (made with the progress)
+        assert self._task is not None  # noqa: S101 (made with the progress)  # nosec B101
         if "validation" in row:
             self._seen = _headline(row)
             self._progress.console.print(f"{_place(row)}  validation: {_figures(row['validation'])}", markup=False,
