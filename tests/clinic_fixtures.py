@@ -84,15 +84,18 @@ def _execute(postgres: str, statement: str) -> None:
 
 
 @pytest.fixture(params=BACKENDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An upgraded, empty database of this test's own."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "macule.db")
-        return f"sqlite:///{tmp_path / 'macule.db'}"
+        yield f"sqlite:///{tmp_path / 'macule.db'}"
+        return
     postgres, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
     name = f"t_{secrets.token_hex(6)}"
     _execute(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    return str(postgres.format(name=name))
+    yield str(postgres.format(name=name))
+    # Each is a copy of 8 MB; hundreds of them would take longer to remove at the end than these tests to run.
+    _execute(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

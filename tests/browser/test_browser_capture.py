@@ -5,20 +5,16 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageFilter
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # what the clinic's tests share
-
 from clinic_testing import Signed, add_lesion, add_user, make_app, make_clinic
 from fastapi import FastAPI
 from live import serve
+from PIL import Image, ImageFilter
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from sqlalchemy import select
 
 from macule import examples

@@ -197,9 +197,25 @@ def test_an_old_csv_survives_a_failure(macule: Callable, picture: Path, tmp_path
     assert path.read_text() == "old" and sorted(tmp_path.iterdir()) == [picture, path]
 
 
-def test_serve_refuses_a_database(macule: Callable) -> None:
-    status, _, error = macule("serve", "--database", "sqlite://")
-    assert status == 2 and "records" in error
+@pytest.mark.parametrize(("options", "word"), [
+    (("--database", "mysql://somewhere/x"), "mysql"),
+    (("--clinic", "--plain-http", "--host", "0.0.0.0"), "0.0.0.0"),  # noqa: S104
+    (("--plain-http",), "--clinic"),
+])
+def test_serve_refuses_what_would_not_do(
+    macule: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, error = macule("serve", *options)
+    assert status == 2 and word in error
+
+
+def test_a_clinic_whose_key_is_gone_is_not_given_a_new_one(macule: Callable, tmp_path: Path) -> None:
+    sealed = tmp_path / "pictures" / "ab"
+    sealed.mkdir(parents=True)
+    status, _, error = macule("serve", "--home", str(tmp_path))
+    assert status == 3 and "put it back" in error
+    assert not (tmp_path / "keys").exists()
 
 
 def test_version_and_help(macule: Callable) -> None:

@@ -244,6 +244,7 @@ def run(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
+@pytest.mark.slow
 def test_it_runs_as_a_module(tmp_path: Path) -> None:
     done = run(str(tmp_path / "new" / "folder"))
     assert done.returncode == 0, done.stderr

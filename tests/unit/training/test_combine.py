@@ -29,7 +29,7 @@ from macule.training.recipe import Network as Settings
 from macule.training.recipe import Targets
 from macule.training.trained import Trained
 
-pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.training, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(autouse=True)

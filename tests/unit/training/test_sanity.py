@@ -15,7 +15,7 @@ from macule.errors import MaculeError
 from macule.evaluation import runs
 from macule.training import sanity
 
-pytestmark = [pytest.mark.training, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.training, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
