@@ -74,8 +74,9 @@ def receive(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
             _admitted(session, actor, submission)
     if earlier is not None:
         return earlier
-    seen = decode(submission.picture)
-    address = clinic.store.put(scrub(submission.picture))
+    kept = scrub(submission.picture)
+    seen = decode(kept)  # what is kept is what has to be readable
+    address = clinic.store.put(kept)
     try:
         with clinic.work(actor) as work:
             return _insert(work, submission, seen, address, key).id
