@@ -68,7 +68,7 @@ def split(records: Sequence[Record], component: Mapping[str, str], *, shares: Ma
         strata[_stratum(members[name])].append(name)
     parts: dict[str, list[Record]] = {part: [] for part in shares}
     for stratum in sorted(strata):
-        rng = random.Random(f"{seed}{stratum}")  # noqa: S311 (a split is no secret)
+        rng = random.Random(f"{seed}{stratum}")  # noqa: S311 (a split is no secret)  # nosec B311
         for part, names in _deal(strata[stratum], shares, rng).items():
             parts[part] += [record for name in names for record in members[name]]
     return parts

@@ -24,7 +24,7 @@ def deal(components: NDArray[np.int64], strata: NDArray[np.int64], shares: Mappi
     _, rows = np.unique(components, return_inverse=True)
     holdings = _Holdings(rows, strata)
     table = _Table(np.bincount(strata), list(shares.values()))
-    rng = random.Random(seed)  # noqa: S311 (a split is no secret)
+    rng = random.Random(seed)  # noqa: S311 (a split is no secret)  # nosec B311
     homes = [-1] * holdings.count
     for stratum in holdings.rarest_first():
         todo = [each for each in holdings.holders(stratum) if homes[each] < 0]

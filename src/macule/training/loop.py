@@ -282,7 +282,7 @@ class _Run:
 
     def _with_teachers(self, each: Tensor, logits: Tensor, told: Tensor) -> Tensor:
         settings = self.recipe.distillation
-        assert settings is not None  # noqa: S101 (teachers come from it)
+        assert settings is not None  # noqa: S101 (teachers come from it)  # nosec B101
         apart = losses.distilled(logits, told, temperature=settings.temperature)
         return (1 - settings.weight) * each + settings.weight * apart
 

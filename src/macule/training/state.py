@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
+import pickle  # for the name of its error alone  # nosec B403
 import struct
 import zipfile
 import zlib

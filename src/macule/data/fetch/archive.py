@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-import subprocess
+import subprocess  # a publisher's own download program, without a shell  # nosec B404
 import sys
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def _client() -> str:
 def _run(command: list[str]) -> None:
     """Its bar and questions go to a terminal only. Without one it cannot ask, and takes "no" for an answer."""
     watched = sys.stderr.isatty()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,  # noqa: S603 (no shell)
+    # No shell.
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,  # noqa: S603  # nosec B603
                           stderr=None if watched else subprocess.PIPE, text=True, errors="replace") as process:
         try:
             _, said = process.communicate()

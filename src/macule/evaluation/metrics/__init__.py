@@ -11,7 +11,6 @@ from macule.evaluation.metrics.bootstrap import (
     Figure,
     Floats,
     Weights,
-    Z,
     figure,
     figures,
     gathered,
@@ -20,12 +19,12 @@ from macule.evaluation.metrics.bootstrap import (
     ratio,
     resample,
     settle,
-    wilson,
 )
 from macule.evaluation.metrics.confusion import Cells, Confusion, accuracy, balanced_accuracy, f1
 from macule.evaluation.metrics.ranks import Points, Ranking, auc, average_precision, partial_auc, sensitivity_at
 from macule.evaluation.metrics.regression import in_the_large, slope
 from macule.evaluation.metrics.reliability import ECE_BINS, Reliability, brier, calibration_error, log_loss
+from macule.statistics import Z, wilson
 
 __all__ = [
     "ECE_BINS", "RESAMPLES", "Benefit", "Cells", "Confusion", "Figure", "Floats", "Points", "Ranking", "Reliability",

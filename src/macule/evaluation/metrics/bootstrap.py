@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from macule.statistics import wilson
 
 Floats = NDArray[np.float64]
 #: Shape (B, N); whole numbers, as float32 or float64.
@@ -18,8 +19,6 @@ Key = TypeVar("Key", bound=Hashable)
 RESAMPLES = 2000
 #: Entries of the weights that are worked on together: 1.5 MB, so that the cache of one core holds them.
 _AT_ONCE = 400_000
-#: Standard deviations of a normal 95 % interval.
-Z = 1.959964
 _SAME = 1e-9
 
 
@@ -129,14 +128,6 @@ def settle(found: Figure, groups: int, *, share: bool = True) -> Figure:
         low, high = wilson(round(found.value * groups), groups)
         return dataclasses.replace(found, low=low, high=high)
     return found
-
-
-def wilson(count: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927). of: above 0."""
-    share, reach = count / of, Z**2 / of
-    middle = (share + reach / 2) / (1 + reach)
-    half = Z * math.sqrt(share * (1 - share) / of + reach / (4 * of)) / (1 + reach)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def tally(places: NDArray[np.intp], size: int, weights: Weights, values: Weights | None = None) -> Floats:

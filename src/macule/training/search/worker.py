@@ -111,7 +111,7 @@ def _need_place(bench: Bench, trial: optuna.Trial) -> None:
 def _train(bench: Bench, trial: optuna.Trial, recipe: Recipe) -> float:
     """Returns: the figure of the network that is kept."""
     data, validation = build.sets(recipe, bench.parts, bench.work)
-    assert validation is not None  # noqa: S101 (`run` has seen to it)
+    assert validation is not None  # noqa: S101 (`run` has seen to it)  # nosec B101
     folder = _folder(bench, trial, loop.fingerprint(recipe, data, validation))
     network = loop.start(recipe)
     facts = build.facts(recipe, network.start, bench.parts, build.cautions(recipe, network, bench.parts))
