@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, relationship
 
@@ -240,7 +241,7 @@ class Exam(Versioned, Base):
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(ID)
     answered_at: Mapped[datetime | None]
-    retake_of: Mapped[str | None] = mapped_column(ForeignKey("exam.id", ondelete="SET NULL"))
+    retake_of: Mapped[str | None] = mapped_column(ForeignKey("exam.id", ondelete="SET NULL"), index=True)
     idempotency_key: Mapped[str | None] = mapped_column(String(120), unique=True)
     batch_id: Mapped[str | None] = mapped_column(ForeignKey("batch.id", ondelete="SET NULL"), index=True)
     file_name: Mapped[str] = mapped_column(NAME)
@@ -274,6 +275,10 @@ class Exam(Versioned, Base):
         Index("ix_exam_worklist", "review_state", "risk", "created_at", "id", "modality", "body_site",
               "in_distribution", "patient_id"),
         Index("ix_exam_created", "created_at"),
+        # The worker asks for these every few seconds, and there are nearly none.
+        Index("ix_exam_waiting", "created_at", sqlite_where=text("state = 'waiting'"),
+              postgresql_where=text("state = 'waiting'")),
+        Index("ix_exam_bundle", "bundle_sha256", "created_at"),
         # What the dashboard counts, in the order that it groups by: read without a sort and without the wide rows.
         Index("ix_exam_figures", "bundle_sha256", "state", "unanswered_for", "risk", "review_state", "top_code",
               "final_code", "created_at", "answered_at", "decided_at"),
@@ -368,7 +373,7 @@ class BatchItem(Base):
     file: Mapped[str | None] = mapped_column(HASH, index=True)
     subject: Mapped[dict[str, Any] | None]
     patient_id: Mapped[str | None] = mapped_column(ForeignKey("patient.id", ondelete="SET NULL"), index=True)
-    exam_id: Mapped[str | None] = mapped_column(ForeignKey("exam.id", ondelete="SET NULL"))
+    exam_id: Mapped[str | None] = mapped_column(ForeignKey("exam.id", ondelete="SET NULL"), index=True)
     error: Mapped[dict[str, Any] | None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
 
 from macule.records.oidc import Registration
 from macule.records.opening import HOME, Place
@@ -24,6 +24,8 @@ class ClinicSettings(Settings):
     the environment; without a claim, people are invited before they can sign in.
     """
 
+    #: With `at_once`, enough for 50 people who send at the same moment. Each may hold a picture in memory.
+    waiting: NonNegativeInt = 48
     home: Path = HOME
     database: str | None = None
     store: str | None = None

@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from macule.records.changes import Comparer
 from macule.records.clinic import Clinic
+from macule.records.dashboard import Board
 from macule.records.oidc import Provider
 from macule.records.passwords import Hasher
 from macule.records.similar import Library
@@ -20,7 +21,7 @@ from macule.web.gate import Gate
 class ClinicState:
     """gate: bounds how many pictures are analysed and wait at once. comparer, library: what they keep in memory.
 
-    provider: the hospital's own sign-in, if any."""
+    provider: the hospital's own sign-in, if any. board: the dashboard's figures, counted once for everybody."""
 
     clinic: Clinic
     settings: ClinicSettings
@@ -30,6 +31,7 @@ class ClinicState:
     provider: Provider | None = None
     comparer: Comparer = field(default_factory=Comparer)
     library: Library = field(default_factory=Library)
+    board: Board = field(default_factory=Board)
 
 
 def state_of(connection: HTTPConnection) -> ClinicState:

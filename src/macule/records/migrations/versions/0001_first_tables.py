@@ -279,6 +279,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("exam", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_exam_batch_id"), ["batch_id"], unique=False)
+        batch_op.create_index("ix_exam_bundle", ["bundle_sha256", "created_at"], unique=False)
         batch_op.create_index("ix_exam_created", ["created_at"], unique=False)
         batch_op.create_index(
             "ix_exam_figures",
@@ -299,6 +300,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_exam_lesion_id"), ["lesion_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_exam_patient_id"), ["patient_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_exam_picture"), ["picture"], unique=False)
+        batch_op.create_index(batch_op.f("ix_exam_retake_of"), ["retake_of"], unique=False)
+        batch_op.create_index(
+            "ix_exam_waiting",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
         batch_op.create_index(
             "ix_exam_worklist",
             ["review_state", "risk", "created_at", "id", "modality", "body_site", "in_distribution", "patient_id"],
@@ -342,6 +351,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("batch_item", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_batch_item_batch_id"), ["batch_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_batch_item_exam_id"), ["exam_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batch_item_file"), ["file"], unique=False)
         batch_op.create_index(batch_op.f("ix_batch_item_patient_id"), ["patient_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_batch_item_state"), ["state"], unique=False)
@@ -450,6 +460,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_batch_item_state"))
         batch_op.drop_index(batch_op.f("ix_batch_item_patient_id"))
         batch_op.drop_index(batch_op.f("ix_batch_item_file"))
+        batch_op.drop_index(batch_op.f("ix_batch_item_exam_id"))
         batch_op.drop_index(batch_op.f("ix_batch_item_batch_id"))
 
     op.drop_table("batch_item")
@@ -461,11 +472,16 @@ def downgrade() -> None:
     op.drop_table("login_session")
     with op.batch_alter_table("exam", schema=None) as batch_op:
         batch_op.drop_index("ix_exam_worklist")
+        batch_op.drop_index(
+            "ix_exam_waiting", sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'")
+        )
+        batch_op.drop_index(batch_op.f("ix_exam_retake_of"))
         batch_op.drop_index(batch_op.f("ix_exam_picture"))
         batch_op.drop_index(batch_op.f("ix_exam_patient_id"))
         batch_op.drop_index(batch_op.f("ix_exam_lesion_id"))
         batch_op.drop_index("ix_exam_figures")
         batch_op.drop_index("ix_exam_created")
+        batch_op.drop_index("ix_exam_bundle")
         batch_op.drop_index(batch_op.f("ix_exam_batch_id"))
 
     op.drop_table("exam")
