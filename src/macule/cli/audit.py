@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,10 +91,12 @@ def _line(row: AuditRow) -> str:
 def _day(text: str | None) -> datetime | None:
     if text is None:
         return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
-        raise UsageError(f"--since is {text!r}: give a day such as 2026-03-31.") from None
+    from macule.records.words import day
+
+    found = day(text)
+    if found is None:
+        raise UsageError(f"--since is {text!r}: give a day such as 2026-03-31.")
+    return datetime.combine(found, time(), UTC)
 
 
 def _text(path: Path) -> str:

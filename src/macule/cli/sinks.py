@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import typer
 
 from macule.cli.exit import DONE
-from macule.data.spreadsheet import harmless
 from macule.errors import MaculeError, UsageError
+from macule.spreadsheet import harmless
 from macule.taxonomy import Diagnosis
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from macule.data.guard import LeakReport
 from macule.data.kinship import Kin, Kind
 from macule.data.manifest import Manifest
 from macule.data.manifest.row import Row
-from macule.data.spreadsheet import harmless
+from macule.spreadsheet import harmless
 
 COLUMNS = ("first_dataset", "first_picture", "first_group", "second_dataset", "second_picture", "second_group", "kind",
            "inliers", "correlation", "rotation", "scale", "mirrored")

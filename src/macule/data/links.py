@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from macule.data.splits import components
-from macule.data.spreadsheet import restored
 from macule.errors import DatasetError
+from macule.spreadsheet import restored
 
 COLUMNS = ("first_dataset", "first_picture", "first_group", "second_dataset", "second_picture", "second_group")
 

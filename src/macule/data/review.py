@@ -14,8 +14,8 @@ from typing import Any
 from macule.data.atomic import writing
 from macule.data.clean import KINDS, Finding, Looked
 from macule.data.manifest import Manifest, Writer
-from macule.data.spreadsheet import harmless, restored
 from macule.errors import DatasetError
+from macule.spreadsheet import harmless, restored
 
 COLUMNS = ("dataset", "picture_id", "sha256", "reason", "decision")
 DECISIONS = ("", "keep", "drop")

@@ -17,7 +17,6 @@ from typing import Any
 
 from macule.data import atomic, sources
 from macule.data.record import Record
-from macule.data.spreadsheet import harmless
 from macule.errors import MaculeError
 from macule.evaluation import checklist, provenance, report
 from macule.evaluation.service import Evaluation
@@ -26,6 +25,7 @@ from macule.exchange.blocks import Section, not_measured
 from macule.exchange.sections import checklist as checklist_page
 from macule.exchange.sections import mistakes
 from macule.exchange.sections import provenance as provenance_page
+from macule.spreadsheet import harmless
 
 PAGE, PDF, JSON, CSV, MISTAKES = "index.html", "report.pdf", "report.json", "predictions.csv", "mistakes.html"
 #: What a section that was not asked for is called, and how to get it.

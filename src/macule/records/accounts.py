@@ -60,6 +60,7 @@ def add(work: Work, *, email: str, name: str, role: Role) -> User:
         try:
             with work.session.begin_nested():
                 work.session.add(user)
+            tickets.end_setup(work)
             return user
         except IntegrityError:  # two at once, and the other was first
             pass

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
 from macule.analysis.result import Risk
+from macule.records.domain import ReviewState
 from macule.records.figures import TOO_FEW, Estimate, Share, Window
 from macule.records.tables import Biopsy, Exam
 from macule.statistics import Z
@@ -130,7 +131,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Biopsied:
-    """One group of biopsies that came out alike. risk, machine: what was answered of the exam that led to them."""
+    """Biopsied lesions that came out alike. risk, machine: what was answered of the exam that led to the biopsy."""
 
     found: str
     machine: str
@@ -140,14 +141,26 @@ class Biopsied:
 
 
 def biopsies(session: Session, *, window: Window) -> list[Biopsied]:
-    """Biopsies whose result was entered in the window, of exams that the machine had answered."""
-    chosen = [Exam.top_code.is_not(None), Exam.risk.is_not(None), *window.holds(Biopsy.recorded_at),
-              *window.of_model(Exam.bundle_sha256)]
+    """Biopsied lesions, each by the newest result that was entered in the window, of exams that readers have decided.
+
+    Not of a case that is open again or waits for its second reader: a table of few would tell them the answer.
+    """
+    later, its = aliased(Biopsy), aliased(Exam)
+    newer = exists().where(
+        later.lesion_id == Biopsy.lesion_id, *_chosen(later, its, window),
+        tuple_(later.recorded_at, later.id) > tuple_(Biopsy.recorded_at, Biopsy.id))
     columns = (Biopsy.code, Exam.top_code, Exam.risk, Exam.bundle_sha256)
-    query = select(*columns, func.count()).join(Exam, Exam.id == Biopsy.exam_id).where(*chosen).group_by(*columns)
+    query = select(*columns, func.count()).where(*_chosen(Biopsy, Exam, window), ~newer).group_by(*columns)
     return [Biopsied(found, machine, Risk(risk), bundle, count)
             for found, machine, risk, bundle, count in session.execute(query)
             if machine is not None and risk is not None]
+
+
+def _chosen(biopsy: type[Biopsy], exam: type[Exam], window: Window) -> list[ColumnElement[bool]]:
+    # The state is wrapped for the reason that `Window.of_model` gives.
+    return [exam.id == biopsy.exam_id, exam.top_code.is_not(None), exam.risk.is_not(None),
+            func.coalesce(exam.review_state, "") == ReviewState.DECIDED.value,
+            *window.holds(biopsy.recorded_at), *window.of_model(exam.bundle_sha256)]
 
 
 def classes(groups: Iterable[Biopsied]) -> Confusion:

@@ -19,6 +19,8 @@ from macule.records.tables import AuditRow
 GENESIS = "0" * 64
 #: PostgreSQL's advisory lock for the end of the chain.
 CHAIN_LOCK = 0x6D6164
+#: Patients that one row names at most: an export of everybody is a count and a filter.
+MOST_LISTED = 1000
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class Entry:
     subject_id: str
     patient_id: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def listed(patients: Iterable[str | None]) -> dict[str, Any]:
+    """The patients of a list, as details of its row: each id once, or only how many if there are over MOST_LISTED."""
+    known = sorted({each for each in patients if each is not None})
+    return {"patients": known} if len(known) <= MOST_LISTED else {"patients": None, "patients_over": MOST_LISTED}
 
 
 def append(session: Session, *, actor: Actor, now: datetime, entries: Iterable[Entry]) -> None:

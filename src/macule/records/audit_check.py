@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from macule.errors import RecordInvalid
@@ -168,9 +168,9 @@ def last_check(session: Session) -> Check | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows; None is all. actor, patient_id: ids. exam_id: of the subject. action: `exam.seen`, or `exam.`.
+    """Which rows; None is all. actor, patient_id: ids; exam_id: of the subject. action: `exam.seen`, or `exam.`.
 
-    since, until: aware; until is not included.
+    Of a patient also the lists in which they were one of several. since, until: aware; until is not included.
     """
 
     actor: str | None = None
@@ -218,7 +218,8 @@ def _chosen(wanted: Wanted) -> Select[Any]:
         query = query.where(AuditRow.action.startswith(wanted.action, autoescape=True) if ends_open
                             else AuditRow.action == wanted.action)
     if wanted.patient_id is not None:
-        query = query.where(AuditRow.patient_id == wanted.patient_id)
+        among = AuditRow.details.contains(f'"{wanted.patient_id}"', autoescape=True)  # of a list that was shown
+        query = query.where(or_(AuditRow.patient_id == wanted.patient_id, among))
     if wanted.exam_id is not None:
         query = query.where(AuditRow.subject_kind == "exam", AuditRow.subject_id == wanted.exam_id)
     if wanted.since is not None:

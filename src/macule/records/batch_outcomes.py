@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ from macule.records import blinding
 from macule.records.batches import ItemState
 from macule.records.domain import Actor, ExamState
 from macule.records.tables import Batch, BatchItem, Exam, Patient
+from macule.spreadsheet import harmless
 
 #: Rows of a page.
 PAGE = 100
@@ -98,28 +99,27 @@ def rows(session: Session, *, actor: Actor, batch_id: str, page: int | None = 1)
     )
     if page is not None:
         wanted = wanted.limit(PAGE).offset((max(page, 1) - 1) * PAGE)
-    return [_row(session, actor, item, exam, pseudonym) for item, exam, pseudonym in session.execute(wanted)]
+    found = session.execute(wanted).all()
+    answered = [exam.id for _, exam, _ in found if exam is not None and exam.state == ExamState.ANSWERED.value]
+    hidden = blinding.hidden_among(session, actor=actor, exam_ids=answered)
+    return [_row(item, exam, pseudonym, hidden) for item, exam, pseudonym in found]
 
 
-def table(session: Session, *, actor: Actor, batch_id: str) -> str:
+def table(rows: Iterable[Row]) -> str:
     """CSV: one line a file. A name that a spreadsheet would take for a formula is written as text."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(("file", "outcome", "pseudonym", "exam", "risk", "malignant", "words"))
-    for row in rows(session, actor=actor, batch_id=batch_id, page=None):
+    for row in rows:
         share = "" if row.malignant is None else f"{row.malignant:.4f}"
-        writer.writerow([_safe(cell) for cell in (row.name, row.outcome.value, row.pseudonym, row.exam_id or "",
+        writer.writerow([harmless(cell) for cell in (row.name, row.outcome.value, row.pseudonym, row.exam_id or "",
                                                   row.risk or "", share, row.words)])
     return buffer.getvalue()
 
 
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-
-
-def _row(session: Session, actor: Actor, item: BatchItem, exam: Exam | None, pseudonym: str | None) -> Row:
+def _row(item: BatchItem, exam: Exam | None, pseudonym: str | None, hidden: Collection[str]) -> Row:
     outcome = _outcome(item.state, exam.state if exam else None)
-    if exam is not None and outcome is Outcome.ANSWERED and blinding.hidden(session, actor=actor, exam_id=exam.id):
+    if exam is not None and outcome is Outcome.ANSWERED and exam.id in hidden:
         outcome = Outcome.HIDDEN
     shown = outcome is Outcome.ANSWERED and exam is not None
     return Row(

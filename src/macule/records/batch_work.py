@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from macule.analysis.image import decode
 from macule.analysis.patient import Modality
-from macule.errors import EnvironmentFault, MaculeError, NoSuchRecord, PictureDamaged
+from macule.errors import Conflict, EnvironmentFault, MaculeError, NoSuchRecord, PictureDamaged
 from macule.records import consent, holdings, intake, lesions, people
 from macule.records.batch_table import Subject
 from macule.records.batches import ItemState, label_of
 from macule.records.clinic import Clinic
+from macule.records.database import alone
 from macule.records.domain import SYSTEM, Actor, ActorKind, ConsentScope, Role
 from macule.records.tables import Batch, BatchItem, Lesion, Patient, User
 from macule.records.work import Work
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def take_queued(clinic: Clinic) -> bool:
-    """Make exams of the next files. Returns: whether there were any.
+    """Make exams of the next files. Returns: whether there were any that no other process is at work on.
 
     Raises: EnvironmentFault (store, key or database away); the files stay queued.
     """
@@ -40,9 +41,23 @@ def take_queued(clinic: Clinic) -> bool:
             .where(BatchItem.state == ItemState.QUEUED.value).order_by(BatchItem.id).limit(AT_ONCE)
         ).all()
         actors = {batch.id: _sender(session, batch) for _, batch in rows}
-    for item, batch in rows:
-        _take(clinic, item, batch, actors[batch.id])
-    return bool(rows)
+    taken = [_claimed(clinic, item, batch, actors[batch.id]) for item, batch in rows]  # a list: each has its turn
+    return any(taken)
+
+
+def _claimed(clinic: Clinic, item: BatchItem, batch: Batch, actor: Actor) -> bool:
+    """Take a file, unless another process does or did."""
+    with clinic.database.claim(f"batch file: {item.id}") as mine:
+        if not mine or not _queued(clinic, item):
+            return False
+        _take(clinic, item, batch, actor)
+        return True
+
+
+def _queued(clinic: Clinic, item: BatchItem) -> bool:
+    """Still: the list is older than the claim."""
+    with clinic.reading() as session:
+        return session.scalar(select(BatchItem.state).where(BatchItem.id == item.id)) == ItemState.QUEUED.value
 
 
 def _sender(session: Session, batch: Batch) -> Actor:
@@ -67,8 +82,9 @@ def _take(clinic: Clinic, item: BatchItem, batch: Batch, actor: Actor) -> None:
     else:
         with clinic.work(SYSTEM) as work:
             row = _row(work, item)
-            row.state, row.exam_id, row.error = ItemState.TAKEN.value, exam_id, None
-            row.file = row.subject = None
+            if row.state == ItemState.QUEUED.value:  # not erased meanwhile
+                row.state, row.exam_id, row.error = ItemState.TAKEN.value, exam_id, None
+                row.file = row.subject = None
         if item.file is not None:
             holdings.release(clinic, [item.file])
 
@@ -80,6 +96,7 @@ def _received(clinic: Clinic, item: BatchItem, batch: Batch, actor: Actor) -> st
     content = clinic.store.get(item.file)
     decode(content, short_side=_GLANCE)  # before a patient is made for what is no picture
     with clinic.work(actor) as work:
+        alone(work.session, people.REGISTERING)
         lesion_id = _placed(work, _row(work, item), batch.consent_language)
     modality = item.subject["modality"]
     return intake.receive(clinic, actor=actor, submission=intake.Submission(
@@ -90,7 +107,9 @@ def _received(clinic: Clinic, item: BatchItem, batch: Batch, actor: Actor) -> st
 
 def _placed(work: Work, item: BatchItem, language: str) -> str:
     """Patient, consent and lesion of the file, made where they are not there yet. Returns: the lesion's id."""
-    subject = Subject(**(item.subject or {}))
+    if item.subject is None:
+        raise Conflict("another process took this file, or its patient was erased.")
+    subject = Subject(**item.subject)
     if subject.lesion_id is not None:
         return subject.lesion_id
     patient = _patient(work, subject)
@@ -116,7 +135,7 @@ def _lesion(session: Session, patient: Patient, label: str) -> Lesion | None:
 
 
 def _row(work: Work, item: BatchItem) -> BatchItem:
-    found = work.session.get(BatchItem, item.id)
+    found = work.session.get(BatchItem, item.id, with_for_update=True)
     if found is None:
         raise NoSuchRecord("the file was taken out of its batch meanwhile.")
     return found

@@ -16,7 +16,7 @@ from macule.records.archives import kind
 from macule.records.batch_table import Subject, Table
 from macule.records.clinic import Clinic
 from macule.records.consent import FALLBACK
-from macule.records.domain import Actor
+from macule.records.domain import SYSTEM, Actor
 from macule.records.lesions import MAX_LABEL
 from macule.records.tables import Batch, BatchItem
 from macule.records.work import Work
@@ -102,10 +102,23 @@ def create(clinic: Clinic, *, actor: Actor, plan: Plan, files: Sequence[Arrived]
         message = "There is no picture among the files: choose JPEG, PNG, WebP, HEIC, TIFF or BMP files, or a zip."
         raise RecordInvalid(message, fields={"files": message})
     with clinic.work(actor) as work:
+        holdings.naming(work)
         batch = _begun(work, plan, files, table)
-        kept = {item.file for item in batch.items}
+        kept = {item.file for item in batch.items if item.file is not None}
+    _tell_lost(clinic, batch.id, holdings.missing(clinic, kept))
     holdings.release(clinic, [each.address for each in files if each.address and each.address not in kept])
     return batch.id
+
+
+def _tell_lost(clinic: Clinic, batch_id: str, addresses: set[str]) -> None:
+    """Files whose bytes were another patient's as well, who was erased while the batch came in."""
+    if addresses:
+        message = "This file was deleted elsewhere while the batch came in: send it again."
+        with clinic.work(SYSTEM) as work:
+            for item in work.get(Batch, batch_id).items:
+                if item.file in addresses:
+                    item.state, item.file, item.subject = ItemState.FAILED.value, None, None
+                    item.error = {"code": "file_lost", "message": message}
 
 
 def _begun(work: Work, plan: Plan, files: Sequence[Arrived], table: Table | None) -> Batch:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from macule.analysis.bundle import Bundle
+from macule.records import holdings
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM
 from macule.records.tables import BundleRecord
@@ -41,9 +42,11 @@ def register(clinic: Clinic, bundle: Bundle) -> None:
     with clinic.reading() as session:
         if session.get(BundleRecord, bundle.sha256) is not None:
             return
-    archive = clinic.store.put(_zipped(bundle))
+    content = _zipped(bundle)
+    archive = clinic.store.put(content)
     # Two processes with a new model at once: on PostgreSQL both find it missing, and the second one's row is refused.
     with suppress(IntegrityError), clinic.work(SYSTEM) as work:
+        holdings.secure(clinic, work, {archive: content})
         if work.session.get(BundleRecord, bundle.sha256) is None:
             work.session.add(
                 BundleRecord(sha256=bundle.sha256, name=bundle.id, archive=archive, first_used_at=work.now)

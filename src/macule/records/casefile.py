@@ -14,6 +14,7 @@ from macule.records import blinding, reviews, site
 from macule.records.domain import Actor, ExamState, ReviewState
 from macule.records.reviews import Switch
 from macule.records.tables import Biopsy, BundleRecord, Comment, Exam, Lesion, Patient, Review, User
+from macule.records.words import sentence
 from macule.taxonomy import Diagnosis
 
 
@@ -83,10 +84,10 @@ def read(session: Session, *, actor: Actor, exam_id: str) -> CaseFile:
     if hidden:
         withheld = session.scalar(select(func.count()).where(Comment.exam_id == exam_id)) or 0
         return CaseFile(**about, withheld=withheld)
-    return CaseFile(**about, **_shown(session, exam, mine))
+    return CaseFile(**about, **_shown(session, exam, mine, commit_first=about["commit_first"]))
 
 
-def _shown(session: Session, exam: Exam, mine: Review | None) -> dict[str, Any]:
+def _shown(session: Session, exam: Exam, mine: Review | None, *, commit_first: bool) -> dict[str, Any]:
     words = session.scalars(
         select(Review).where(Review.exam_id == exam.id, Review.decided_at.is_not(None))
         .options(joinedload(Review.reader)).order_by(Review.second, Review.decided_at)).all()
@@ -97,7 +98,8 @@ def _shown(session: Session, exam: Exam, mine: Review | None) -> dict[str, Any]:
     recorder = session.get(User, biopsy.recorded_by) if biopsy else None
     return {
         "verdict": _verdict(session, exam), "words": tuple(words), "comments": tuple(comments), "biopsy": biopsy,
-        "biopsy_by": recorder.name if recorder else None, "may_decide": _obstacle(exam, words, mine),
+        "biopsy_by": recorder.name if recorder else None,
+        "may_decide": _obstacle(exam, words, mine, commit_first=commit_first),
         "switch": reviews.switch(mine, top_code=exam.top_code) if mine else None,
     }
 
@@ -116,7 +118,7 @@ def _verdict(session: Session, exam: Exam) -> Verdict | None:
     )
 
 
-def _obstacle(exam: Exam, words: Any, mine: Review | None) -> str | None:
+def _obstacle(exam: Exam, words: Any, mine: Review | None, *, commit_first: bool) -> str | None:
     """Why this reader cannot decide now; None if they can."""
     if exam.state != ExamState.ANSWERED.value:
         return "This picture was not answered."
@@ -124,4 +126,6 @@ def _obstacle(exam: Exam, words: Any, mine: Review | None) -> str | None:
         return "You have decided this case."
     if len(words) > 1:
         return "Two readers have decided this case."
+    if commit_first and (mine is None or mine.own_code is None):
+        return sentence(reviews.NO_OWN)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -157,15 +157,27 @@ def course(session: Session, *, actor: Actor, exam_id: str) -> list[Visit]:
         select(Exam, BundleRecord.name).outerjoin(BundleRecord, BundleRecord.sha256 == Exam.bundle_sha256)
         .where(Exam.lesion_id == exam.lesion_id, Exam.state.in_(SEEN)).order_by(Exam.created_at, Exam.id)
     ).all()
-    blind = blinding.hidden(session, actor=actor, exam_id=exam_id)
-    return _visits(session, actor, [(row, bundle) for row, bundle in rows], blind)
+    exams = [row.id for row, _ in rows]
+    unread = blinding.hidden_among(session, actor=actor, exam_ids=[exam_id, *exams])
+    return _visits([(row, bundle) for row, bundle in rows], set(exams) if exam_id in unread else unread)
 
 
-def _visits(session: Session, actor: Actor, rows: Sequence[tuple[Exam, str | None]], blind: bool) -> list[Visit]:
+def seen(clinic: Clinic, *, actor: Actor, exam_id: str) -> list[Visit]:
+    """As `course`, for somebody who looks at it: which exams they were shown is written down. Raises: NoSuchRecord."""
+    with clinic.reading() as session:
+        visits = course(session, actor=actor, exam_id=exam_id)
+    with clinic.work(actor) as work:
+        exam = work.get(Exam, exam_id)
+        work.record("history.seen", "exam", exam.id, patient_id=exam.patient_id,
+                    exams=[visit.exam_id for visit in visits])
+    return visits
+
+
+def _visits(rows: Sequence[tuple[Exam, str | None]], unread: Collection[str]) -> list[Visit]:
     visits, last = [], None
     for exam, bundle in rows:
         answered = exam.state == ExamState.ANSWERED.value
-        hidden = answered and (blind or blinding.hidden(session, actor=actor, exam_id=exam.id))
+        hidden = answered and exam.id in unread
         visits.append(Visit(
             exam.id, exam.created_at, exam.state, exam.thumbnail is not None, None if hidden else exam.malignant,
             bundle, exam.bundle_sha256, renewed=answered and last not in (None, exam.bundle_sha256), hidden=hidden,

@@ -96,7 +96,7 @@ def give(work: Work, *, patient_id: str, scope: str, language: str = FALLBACK) -
     Raises: NoSuchRecord, RecordInvalid.
     """
     chosen = _scope(scope)
-    patient = people.known(work.session, patient_id)
+    patient = people.join(work, patient_id)
     standing = in_force(work.session, patient_id=patient.id, scope=chosen)
     if standing is not None:
         return standing

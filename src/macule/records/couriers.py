@@ -99,7 +99,6 @@ def claim(clinic: Clinic, *, limit: int) -> list[Parcel]:
         return [parcel for delivery in due if (parcel := _parcel(clinic, work.session, delivery))]
 
 
-
 def _parcel(clinic: Clinic, session: Session, delivery: Delivery) -> Parcel | None:
     webhook = session.get_one(Webhook, delivery.webhook_id)
     try:

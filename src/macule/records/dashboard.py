@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy import case, func, literal, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from macule.analysis.result import Risk
+from macule.records import systems
 from macule.records.agreement import Biopsied, Call, Confusion, biopsies, call, classes
 from macule.records.clinic import Clinic
 from macule.records.domain import ExamState, ReviewState
 from macule.records.figures import Share, Window
 from macule.records.readings import Readings, readings
-from macule.records.tables import BundleRecord, Exam
+from macule.records.tables import BundleRecord, Exam, Review
 from macule.records.trends import Trends, trends
 from macule.records.turnaround import Turnaround, decisions, turnaround
 
@@ -31,15 +32,20 @@ STRIP: tuple[int | None, ...] = (1, 7, 30, 90, None)
 #: Ages of waiting work, in days: below the first, below the second, ..., above the last.
 AGES = (1, 3, 7, 14, 30)
 FRESH = timedelta(seconds=60)
+_LATER = aliased(Review)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Exams received in a period. unanswered: why the refused and the failed have no answer."""
+    """Exams received in a period. unanswered: why the refused and the failed have no answer.
+
+    risk_of_decided: `by_risk` without the cases that a reader may still have to read.
+    """
 
     received: int
     by_state: Mapping[ExamState, int]
     by_risk: Mapping[Risk, int]
+    risk_of_decided: Mapping[Risk, int]
     decided: int
     unanswered: Mapping[str, int]
 
@@ -52,7 +58,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Model:
-    """One bundle. first: when it was registered; last: of all its exams; the rest is of the period."""
+    """One bundle. first: when it was registered; last: of all its exams; the rest is of the period.
+
+    with_readers: of people's last words; those of reading systems are left out.
+    """
 
     sha256: str
     name: str
@@ -109,7 +118,7 @@ def figures(session: Session, *, window: Window, now: datetime) -> Figures:
         biopsied=classes(found), medium=call(found, yes=Risk.MEDIUM), high=call(found, yes=Risk.HIGH),
         readings=readings(session, window=window, newest=newest),
         turnaround=turnaround(session, window=window, newest=newest),
-        models=tuple(_models(session, cube, found)), waiting=_waiting(session, cube, now),
+        models=tuple(_models(session, window, cube, found)), waiting=_waiting(session, cube, now),
     )
 
 
@@ -152,7 +161,7 @@ def _place(window: Window, now: datetime) -> int:
 
 
 def _counts(cells: Iterable[tuple[_Cell, int]]) -> Counts:
-    states, risks, reasons = Counter[ExamState](), Counter[Risk](), Counter[str]()
+    states, risks, told, reasons = Counter[ExamState](), Counter[Risk](), Counter[Risk](), Counter[str]()
     decided = 0
     for cell, count in cells:
         if not count:
@@ -160,31 +169,50 @@ def _counts(cells: Iterable[tuple[_Cell, int]]) -> Counts:
         states[cell.state] += count
         if cell.risk is not None:
             risks[cell.risk] += count
+            told[cell.risk] += count * (cell.review_state == ReviewState.DECIDED.value)
         if cell.unanswered_for is not None:
             reasons[cell.unanswered_for] += count
         decided += count * (cell.review_state == ReviewState.DECIDED.value)
     return Counts(
         received=states.total(), by_state={state: states[state] for state in ExamState},
-        by_risk={risk: risks[risk] for risk in Risk}, decided=decided, unanswered=dict(reasons.most_common()),
+        by_risk={risk: risks[risk] for risk in Risk}, risk_of_decided={risk: told[risk] for risk in Risk},
+        decided=decided, unanswered=dict(reasons.most_common()),
     )
 
 
-def _models(session: Session, cube: list[_Cell], found: list[Biopsied]) -> list[Model]:
+def _models(session: Session, window: Window, cube: list[_Cell], found: list[Biopsied]) -> list[Model]:
     def last(sha256: str) -> datetime | None:
         return session.scalar(select(func.max(Exam.created_at)).where(Exam.bundle_sha256 == sha256))
 
+    programs = _words_of_programs(session, window)
     return [_model(record, last(record.sha256), [cell for cell in cube if cell.bundle == record.sha256],
-                   [group for group in found if group.bundle == record.sha256])
+                   [group for group in found if group.bundle == record.sha256], programs)
             for record in session.scalars(select(BundleRecord).order_by(BundleRecord.first_used_at.desc()))]
 
 
-def _model(record: BundleRecord, last: datetime | None, cells: list[_Cell], found: list[Biopsied]) -> Model:
+def _words_of_programs(session: Session, window: Window) -> Counter[tuple[str | None, bool]]:
+    """Exams of the window whose last word is a reading system's, by model and whether it was the machine's."""
+    later = select(func.count()).select_from(_LATER).where(
+        _LATER.exam_id == Review.exam_id, _LATER.second, _LATER.decided_at.is_not(None)).scalar_subquery()
+    agrees = case((Exam.final_code == Exam.top_code, 1), else_=0)
+    query = select(Exam.bundle_sha256, agrees, func.count()).select_from(Review).join(Exam, Exam.id == Review.exam_id)
+    query = query.where(
+        Review.reader_id.in_(systems.readers()), Review.decided_at.is_not(None), Exam.final_code.is_not(None),
+        Exam.top_code.is_not(None), or_(Review.second, later == 0), *window.holds(Exam.created_at))
+    return Counter({(bundle, bool(agreed)): count
+                    for bundle, agreed, count in session.execute(query.group_by(Exam.bundle_sha256, agrees))})
+
+
+def _model(record: BundleRecord, last: datetime | None, cells: list[_Cell], found: list[Biopsied],
+           programs: Mapping[tuple[str | None, bool], int]) -> Model:
     read = [cell for cell in cells if cell.final is not None and cell.machine is not None]
-    agreed = sum(cell.chosen for cell in read if cell.final == cell.machine)
+    alike = programs.get((record.sha256, True), 0)
+    agreed = sum(cell.chosen for cell in read if cell.final == cell.machine) - alike
+    words = sum(cell.chosen for cell in read) - alike - programs.get((record.sha256, False), 0)
     return Model(
         sha256=record.sha256, name=record.name, exams=sum(cell.chosen for cell in cells),
         first=record.first_used_at, last=last,
-        with_readers=Share(agreed, sum(cell.chosen for cell in read)), with_biopsy=classes(found).agreed,
+        with_readers=Share(agreed, words), with_biopsy=classes(found).agreed,
         sensitivity=call(found, yes=Risk.MEDIUM).sensitivity,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE_S = 15
 #: One number for the whole application: PostgreSQL's advisory locks know no names.
 MIGRATION_LOCK = 0x6D6163
+
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -97,6 +101,20 @@ class Database:
             connection.invalidate()
             raise
 
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Whether this process alone works on `name` until the block ends; one that dies lets go of it.
+
+        For work that is longer than a transaction. SQLite, which has no such lock, says yes to everybody: who asks must
+        come to the same end when two do it, only with the work done twice. Raises: DatabaseAway.
+        """
+        if self.sqlite:
+            yield True
+            return
+        self._ready()
+        with _translated(), self._engine.connect() as connection:
+            yield bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _number(name)}))
+
     def tend(self) -> None:
         """Let SQLite count what is in its tables, which it plans joins by and never does unasked; 10 ms.
 
@@ -127,6 +145,20 @@ class Database:
                     self.upgrade()
 
 
+def alone(session: Session, name: str, *, shared: bool = False) -> None:
+    """Wait until no other transaction holds `name`, and hold it until this one ends.
+
+    shared: together with others that say so too. On SQLite a writing transaction is alone from its start.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        kind = "_shared" if shared else ""
+        session.execute(text(f"SELECT pg_advisory_xact_lock{kind}(:key)"), {"key": _number(name)})
+
+
+def _number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
 def _checked(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -144,10 +176,11 @@ def _checked(url: str) -> URL:
 def _engine(url: URL, pool: int) -> Engine:
     if url.get_backend_name() == "postgresql":
         return create_engine(url, pool_size=pool, max_overflow=pool, pool_pre_ping=True, pool_timeout=PATIENCE_S,
-                             connect_args={"connect_timeout": 5})
+                             hide_parameters=True, connect_args={"connect_timeout": 5})
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": PATIENCE_S, "check_same_thread": False})
+    # hide_parameters: an error's text, which may be logged, must not hold what a patient's row holds.
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": PATIENCE_S, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -179,7 +212,9 @@ def _translated() -> Iterator[None]:
     except StaleDataError as error:
         raise Conflict("somebody else changed this meanwhile: load the page again and repeat your change.") from error
     except OperationalError as error:
-        raise DatabaseAway(f"the database does not answer ({_first_line(error)}): try again in a moment.") from error
+        # The driver's words name the host, the account or a file: not for whoever opened a page.
+        log.warning("the database does not answer: %s", type(error.orig).__name__)
+        raise DatabaseAway("the database does not answer: try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseAway("the connection to the database broke: try again in a moment.") from error
@@ -188,8 +223,3 @@ def _translated() -> Iterator[None]:
         if type(error).__name__ == "TimeoutError":
             raise DatabaseAway("every connection to the database is taken: try again in a moment.") from error
         raise
-
-
-def _first_line(error: DBAPIError) -> str:
-    # Never the statement or its values: they may hold what a patient's record holds.
-    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__

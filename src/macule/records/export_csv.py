@@ -18,10 +18,13 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from macule.errors import RecordInvalid
-from macule.records import site
+from macule.records import blinding
+from macule.records.audit import MOST_LISTED, listed
 from macule.records.clinic import Clinic
-from macule.records.domain import Actor, ActorKind, ExamState, Role
-from macule.records.tables import Biopsy, BundleRecord, Exam, Patient, Review
+from macule.records.domain import Actor, ExamState
+from macule.records.tables import Biopsy, BundleRecord, Exam, Patient
+from macule.records.words import day, not_a_day
+from macule.spreadsheet import harmless
 
 #: Rows that are read at once; between them the database is free.
 PAGE = 1000
@@ -53,7 +56,6 @@ COLUMNS: dict[str, str] = {
     "biopsy_reported": "date of its report",
 }
 _OPEN_TO_ALL = tuple(COLUMNS)[:tuple(COLUMNS).index("hidden")]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,10 @@ def choose(*, since: str = "", until: str = "", state: str = "") -> Chosen:
 
 
 def _day(name: str, text: str, fields: dict[str, str]) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        fields[name] = f"{text[:20]!r} is not a date: write it as 2026-11-30."
-        return None
+    found = day(text)
+    if text and found is None:
+        fields[name] = not_a_day(text)
+    return found
 
 
 def export(clinic: Clinic, *, actor: Actor, chosen: Chosen) -> Iterator[str]:
@@ -108,13 +109,15 @@ def export(clinic: Clinic, *, actor: Actor, chosen: Chosen) -> Iterator[str]:
     """
     with clinic.work(actor) as work:
         now = work.now
-        rows = work.session.scalar(select(func.count()).select_from(Exam).where(*chosen.conditions(now=now))) or 0
+        wanted = chosen.conditions(now=now)
+        rows = work.session.scalar(select(func.count()).select_from(Exam).where(*wanted)) or 0
+        people = select(Exam.patient_id).where(*wanted).distinct().limit(MOST_LISTED + 1)
         work.record(
             "exams.exported", "export", "exams.csv", rows=rows, state=chosen.state,
             since=chosen.since.isoformat() if chosen.since else None,
-            until=chosen.until.isoformat() if chosen.until else None,
+            until=chosen.until.isoformat() if chosen.until else None, **listed(work.session.scalars(people)),
         )
-    return _lines(clinic, actor, chosen.conditions(now=now))
+    return _lines(clinic, actor, wanted)
 
 
 def _lines(clinic: Clinic, actor: Actor, conditions: list[ColumnElement[bool]]) -> Iterator[str]:
@@ -124,7 +127,8 @@ def _lines(clinic: Clinic, actor: Actor, conditions: list[ColumnElement[bool]]) 
         with clinic.reading() as session:
             page = _page(session, conditions, after)
             # What was not answered has nothing to hide, and says why it was not.
-            hidden = _hidden(session, actor, [row.Exam_id for row in page if row.state == ExamState.ANSWERED.value])
+            answered = [row.Exam_id for row in page if row.state == ExamState.ANSWERED.value]
+            hidden = blinding.hidden_among(session, actor=actor, exam_ids=answered)
         if not page:
             return
         after = (page[-1].created_at, page[-1].Exam_id)
@@ -146,17 +150,6 @@ def _page(session: Session, conditions: list[ColumnElement[bool]], after: tuple[
         # The first condition says what the second implies: SQLite seeks by it, and would scan from the start for an OR.
         query = query.where(Exam.created_at >= moment, or_(Exam.created_at > moment, Exam.id > key))
     return list(session.execute(query.order_by(Exam.created_at, Exam.id).limit(PAGE)).all())
-
-
-def _hidden(session: Session, actor: Actor, exams: list[str]) -> set[str]:
-    """Those of the exams that `blinding.hidden` would hide, asked for at once; a test holds the two together."""
-    if actor.kind is not ActorKind.USER or actor.role is not Role.DERMATOLOGIST or not site.read(session).commit_first:
-        return set()
-    seen = select(Review.exam_id).where(
-        Review.reader_id == actor.id, Review.exam_id.in_(exams),
-        or_(Review.own_code.is_not(None), Review.seen_at.is_not(None)),
-    )
-    return set(exams) - set(session.scalars(seen))
 
 
 def _cells(row: Any, *, hidden: bool) -> list[str]:
@@ -183,12 +176,7 @@ def _cell(value: Any) -> str:
         return value.isoformat(timespec="seconds")
     if isinstance(value, float):
         return f"{value:g}" if value == round(value) else f"{value:.6f}"
-    return neutral(str(value))
-
-
-def neutral(text: str) -> str:
-    """The text, which no spreadsheet takes for a formula; also one that it would only see after trimming."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    return harmless(str(value))
 
 
 def _csv(rows: list[list[str]]) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,8 +25,8 @@ from macule.analysis.explain import to_jpeg
 from macule.analysis.image import Picture, decode
 from macule.analysis.patient import Modality, Patient, Sex, Site
 from macule.analysis.result import Result
-from macule.errors import Conflict, InputError, RecordInvalid
-from macule.records import bundles, consent, lesions, webhooks
+from macule.errors import Conflict, EnvironmentFault, InputError, RecordFault, RecordInvalid
+from macule.records import bundles, consent, holdings, lesions, webhooks
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Actor, ActorKind, ExamState, ReviewState
 from macule.records.store.scrub import scrub
@@ -32,15 +34,20 @@ from macule.records.tables import Exam, Lesion
 from macule.records.webhooks import Event
 from macule.records.work import Work
 
+#: Finds or registers the lesion of a picture and says its id.
+Place = Callable[[Work], str]
+
 
 @dataclass(frozen=True)
 class Submission:
-    """picture: bytes of a file as it came. retake_of: an earlier exam of the same lesion.
+    """lesion_id: or what registers it, within the exam's own transaction: a picture that is refused leaves nothing.
+
+    picture: bytes of a file as it came. retake_of: an earlier exam of the same lesion.
 
     idempotency_key: the same one twice, from the same actor, gives the same exam.
     """
 
-    lesion_id: str
+    lesion_id: str | Place
     picture: bytes
     file_name: str
     modality: Modality | None = None
@@ -70,8 +77,8 @@ def receive(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
     key = scoped(actor, submission.idempotency_key)
     with clinic.reading() as session:
         earlier = _by_key(session, key, submission)
-        if earlier is None:
-            _admitted(session, actor, submission)
+        if earlier is None and isinstance(submission.lesion_id, str):
+            _admitted(session, actor, submission, submission.lesion_id)
     if earlier is not None:
         return earlier
     kept = scrub(submission.picture)
@@ -79,6 +86,7 @@ def receive(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
     address = clinic.store.put(kept)
     try:
         with clinic.work(actor) as work:
+            holdings.secure(clinic, work, {address: kept})
             return _insert(work, submission, seen, address, key).id
     except IntegrityError as error:
         # Two with one key at once: the other was first.
@@ -87,6 +95,10 @@ def receive(clinic: Clinic, *, actor: Actor, submission: Submission) -> str:
         if earlier is None:
             raise Conflict("the exam could not be stored: send it again.") from error
         return earlier
+    except RecordFault:
+        with suppress(EnvironmentFault):  # the sweep finds it later
+            holdings.release(clinic, [address])
+        raise
 
 
 def scoped(actor: Actor, key: str | None) -> str | None:
@@ -98,14 +110,14 @@ def _by_key(session: Session, key: str | None, submission: Submission) -> str | 
     if key is None:
         return None
     earlier = session.scalar(select(Exam).where(Exam.idempotency_key == key))
-    if earlier is not None and earlier.lesion_id != submission.lesion_id:
+    if earlier is not None and isinstance(submission.lesion_id, str) and earlier.lesion_id != submission.lesion_id:
         raise Conflict("this idempotency key was used for a picture of another spot: use a new one.")
     return None if earlier is None else earlier.id
 
 
-def _admitted(session: Session, actor: Actor, submission: Submission) -> Lesion:
+def _admitted(session: Session, actor: Actor, submission: Submission, lesion_id: str) -> Lesion:
     """The lesion, if a picture of it may be taken. Raises: NoSuchRecord, ConsentMissing, RecordInvalid."""
-    lesion = lesions.known(session, submission.lesion_id)
+    lesion = lesions.known(session, lesion_id)
     if actor.kind is not ActorKind.SYSTEM:
         consent.require(session, patient_id=lesion.patient_id)
     if submission.retake_of is not None:
@@ -118,7 +130,8 @@ def _admitted(session: Session, actor: Actor, submission: Submission) -> Lesion:
 
 def _insert(work: Work, submission: Submission, seen: Picture, address: str, key: str | None) -> Exam:
     # Once more, within the transaction: consent may have been withdrawn while the picture came in.
-    lesion = _admitted(work.session, work.actor, submission)
+    lesion_id = submission.lesion_id if isinstance(submission.lesion_id, str) else submission.lesion_id(work)
+    lesion = _admitted(work.session, work.actor, submission, lesion_id)
     exam = Exam(
         id=work.new_id(), patient_id=lesion.patient_id, lesion_id=lesion.id, state=ExamState.WAITING.value,
         created_at=work.now, created_by=work.actor.id, retake_of=submission.retake_of,
@@ -156,10 +169,18 @@ def answer(clinic: Clinic, *, exam_id: str) -> None:
         with clinic.work(SYSTEM) as work:
             _fail(work, exam_id, fault)
         return
-    thumbnail = None if result.thumbnail is None else clinic.store.put(to_jpeg(result.thumbnail))
-    heatmap = None if result.assessment is None else clinic.store.put(_grey_png(result.assessment.heatmap))
+    drawn: dict[str, bytes] = {}
+    thumbnail = None if result.thumbnail is None else _put(clinic, to_jpeg(result.thumbnail), drawn)
+    heatmap = None if result.assessment is None else _put(clinic, _grey_png(result.assessment.heatmap), drawn)
     with clinic.work(SYSTEM) as work:
+        holdings.secure(clinic, work, drawn)
         _settle(work, exam_id, result, bundles.fingerprints(model.bundle), thumbnail=thumbnail, heatmap=heatmap)
+
+
+def _put(clinic: Clinic, content: bytes, kept: dict[str, bytes]) -> str:
+    address = clinic.store.put(content)
+    kept[address] = content
+    return address
 
 
 def told(exam: Exam) -> Patient:

@@ -27,7 +27,7 @@ def add(
     label: what the clinic calls it; empty for the next `Spot N`. map_x, map_y: 0 to 1 of the body drawn in `map_view`.
     Raises: NoSuchRecord, RecordInvalid.
     """
-    patient = people.known(work.session, patient_id)
+    patient = people.join(work, patient_id)
     lesion = Lesion(id=work.new_id(), patient_id=patient.id, created_at=work.now, created_by=work.actor.id)
     count = len(of_patient(work.session, patient.id))
     _fill(lesion, label=label.strip() or f"Spot {count + 1}", body_site=body_site, map_view=map_view, map_x=map_x,

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from macule.errors import TooManyAttempts
 from macule.records.clinic import Clinic
+from macule.records.database import alone
 from macule.records.tables import Attempt
 
 #: Nothing is counted for longer.
@@ -53,6 +54,20 @@ def check(clinic: Clinic, *, bucket: str, limit: int, per: timedelta) -> None:
     """The same question without counting. Raises: TooManyAttempts, DatabaseAway."""
     with clinic.reading() as session:
         _refuse_full(session, _key(bucket), clinic.clock(), limit, per)
+
+
+def remember(clinic: Clinic, *, bucket: str) -> None:
+    """Note that something happened now, once; `remembered` knows it for LONGEST."""
+    key = _key(bucket)
+    with _locked(clinic, key) as (session, now):
+        session.execute(delete(Attempt).where(Attempt.bucket == key))
+        session.add(Attempt(bucket=key, at=now))
+
+
+def remembered(clinic: Clinic, *, bucket: str) -> bool:
+    recent = Attempt.bucket == _key(bucket), Attempt.at > clinic.clock() - LONGEST
+    with clinic.reading() as session:
+        return session.scalar(select(Attempt.at).where(*recent).limit(1)) is not None
 
 
 def attempt(clinic: Clinic, *, bucket: str, backoff: Backoff) -> None:
@@ -116,9 +131,7 @@ def _words(seconds: int) -> str:
 
 @contextmanager
 def _locked(clinic: Clinic, key: str) -> Iterator[tuple[Session, datetime]]:
-    """One bucket is counted by one process at a time. SQLite has one writer anyway."""
+    """One bucket is counted by one process at a time."""
     with clinic.database.writing() as session:
-        if not clinic.database.sqlite:
-            number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
-            session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": number})
+        alone(session, key)
         yield session, clinic.clock()

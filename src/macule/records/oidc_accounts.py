@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from macule.errors import NotSignedIn, RecordInvalid
-from macule.records import accounts, sessions
+from macule.records import accounts
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Role
 from macule.records.oidc import Person
 from macule.records.sessions import Opened
-from macule.records.sign_in import came_in
+from macule.records.sign_in import first_step
 from macule.records.tables import User
 from macule.records.work import Work
 
@@ -33,12 +33,7 @@ def sign_in(clinic: Clinic, *, person: Person, replaces: str | None) -> tuple[Op
             accounts.change_role(work, user_id=user.id, role=person.role, version=None)
     if user is None or not user.active:
         raise NotSignedIn(UNKNOWN)
-    half = user.totp_secret is not None
-    with clinic.work(sessions.actor_of(user)) as work:
-        opened = sessions.begin(work, user_id=user.id, half=half, replaces=replaces)
-        if not half:
-            came_in(work, user, "provider")
-    return opened, half
+    return first_step(clinic, user, how="provider", replaces=replaces)
 
 
 def _known(work: Work, person: Person) -> User | None:

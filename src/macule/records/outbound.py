@@ -21,6 +21,8 @@ from macule.errors import RecordInvalid
 STEP_S, WHOLE_S = 8.0, 20.0
 #: 64:ff9b::/96 (RFC 6052) carries an IPv4 address in its last 32 bits.
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: All of IPv6 that is given out for the open Internet (IANA's registry): what is not in it leads inside, or nowhere.
+UNICAST = ipaddress.IPv6Network("2000::/3")
 PORTS = {"https": 443, "http": 80}
 
 
@@ -81,6 +83,8 @@ def public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return public(str(inner))
+        if ip not in UNICAST:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

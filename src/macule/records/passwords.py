@@ -16,6 +16,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from macule.errors import RecordInvalid
+from macule.records.words import sentence
 
 SHORTEST, LONGEST = 12, 256
 #: Of one hash: MEMORY_KIB for as long as it takes.
@@ -67,7 +68,7 @@ def require_good(password: str, *, about: tuple[str, ...] = (), field: str = "pa
     """about: what anybody knows of the person or place: e-mail, name, clinic. Raises: RecordInvalid for `field`."""
     fault = _fault(_normal(password), about)
     if fault:
-        raise RecordInvalid(f"the password is refused: {fault}", fields={field: fault[0].upper() + fault[1:]})
+        raise RecordInvalid(f"the password is refused: {fault}", fields={field: sentence(fault)})
 
 
 def _fault(password: str, about: tuple[str, ...]) -> str | None:

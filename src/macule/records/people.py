@@ -17,6 +17,8 @@ from macule.records.tables import Exam, Lesion, Patient
 from macule.records.work import Work, expect
 
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
+#: Held (`database.alone`) by programs while they look for a patient and register who is new: never twice.
+REGISTERING = "people: registering"
 #: Rows of a page of the list.
 PAGE = 25
 
@@ -68,6 +70,23 @@ def change(
     changed = sorted(name for name, value in _facts(patient).items() if value != before[name])
     work.record("patient.changed", "patient", patient.id, patient_id=patient.id, fields=changed)
     return patient
+
+
+def hold(work: Work, patient_id: str) -> Patient:
+    """The patient, of whom nothing new is written by others until this transaction ends.
+
+    On PostgreSQL a new row waits for the locks of those that it names: the patient's and their exams'. SQLite has no
+    row locks and needs none. Raises: NoSuchRecord, as `known`.
+    """
+    work.session.get(Patient, patient_id, with_for_update=True, populate_existing=True)
+    work.session.execute(select(Exam.id).where(Exam.patient_id == patient_id).order_by(Exam.id).with_for_update())
+    return known(work.session, patient_id)
+
+
+def join(work: Work, patient_id: str) -> Patient:
+    """The patient, for whoever adds to them: not erased before that is done. Raises: NoSuchRecord, as `known`."""
+    work.session.get(Patient, patient_id, with_for_update={"key_share": True, "read": True}, populate_existing=True)
+    return known(work.session, patient_id)
 
 
 def known(session: Session, patient_id: str) -> Patient:

@@ -23,7 +23,7 @@ from macule.errors import MaculeError
 from macule.exchange.exam_pdf import Audience
 from macule.records import people, reports, site
 from macule.records.clinic import Clinic
-from macule.records.domain import Actor
+from macule.records.domain import SYSTEM, Actor
 from macule.records.tables import (
     AuditRow,
     Base,
@@ -112,7 +112,7 @@ def _files(clinic: Clinic, exam: Exam, language: str, missing: list[str]) -> Ite
         yield f"pictures/{day}.{_ENDINGS.get(kind, 'bin')}", content
         if exam.result is not None:
             for audience in Audience:
-                report = reports.pdf(clinic, exam_id=exam.id, audience=audience, language=language)
+                report = reports.pdf(clinic, actor=SYSTEM, exam_id=exam.id, audience=audience, language=language)
                 yield f"reports/{day}-{audience.value}.pdf", report
     except MaculeError as fault:
         if fault.code in ("store_away", "key_missing", "database_away"):

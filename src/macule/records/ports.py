@@ -35,6 +35,10 @@ class Store(Protocol):
         """The content, decrypted and checked. Raises: NoSuchRecord, PictureDamaged, StoreAway, KeyMissing."""
         ...
 
+    def has(self, address: str) -> bool:
+        """Whether `get` would find it; not whether it is whole. Raises: StoreAway."""
+        ...
+
     def delete(self, address: str) -> None:
         """Remove it; one that is not there is no error. Raises: StoreAway."""
         ...

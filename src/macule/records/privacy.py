@@ -93,7 +93,7 @@ def erase(clinic: Clinic, *, actor: Actor, patient_id: str, reason: str | None, 
     gone: the worker then finishes it.
     """
     with clinic.work(actor) as work:
-        patient = people.known(work.session, patient_id)
+        patient = people.hold(work, patient_id)
         if typed.strip() != patient.pseudonym:
             message = f"Type {patient.pseudonym} exactly, to show that it is the patient you mean."
             raise RecordInvalid(message, fields={"typed": message})
@@ -104,7 +104,7 @@ def erase(clinic: Clinic, *, actor: Actor, patient_id: str, reason: str | None, 
 
 
 def forget(work: Work, *, patient: Patient, reason: ErasureReason) -> str:
-    """Step 1, within the caller's transaction. Returns: the erasure's id, for `finish`."""
+    """Step 1, within the caller's transaction. patient: from `people.hold`. Returns: the erasure's id, for `finish`."""
     exams = list(work.session.scalars(select(Exam.id).where(Exam.patient_id == patient.id)))
     items = _in_batches(patient)
     pictures = _addresses(work.session, patient.id, items)
@@ -170,8 +170,8 @@ def finish(clinic: Clinic, *, erasure_id: str) -> None:
         return
     deleted = holdings.release(clinic, erasure.pictures)
     with clinic.work(SYSTEM) as work:
-        row = work.get(Erasure, erasure_id)
-        if row.finished_at is None:
+        row = work.session.get_one(Erasure, erasure_id, with_for_update=True)
+        if row.finished_at is None:  # another process may have been quicker
             row.deleted, row.pictures, row.finished_at = row.deleted + deleted, [], work.now
             work.record("patient.erasure_finished", "patient", row.patient_id, patient_id=row.patient_id,
                         erasure=row.id, deleted=row.deleted)

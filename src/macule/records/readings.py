@@ -1,7 +1,8 @@
 """What readers made of the machine's answers: before and after, overrides, and each reader's own row.
 
-A reading is one reader's decision on one exam. Faulty answers mislead experts as well as novices (Tschandl et al.,
-Nature Medicine 2020), so switches are counted apart by whether the machine was right, where a biopsy tells.
+A reading is one person's decision on one exam; those of reading systems (`systems`) stand in rows of their own. Faulty
+answers mislead experts as well as novices (Tschandl et al., Nature Medicine 2020), so switches are counted apart by
+whether the machine was right, where a biopsy tells.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from macule.records import systems
 from macule.records.agreement import Confusion
-from macule.records.domain import Decision, OverrideReason
+from macule.records.domain import Decision, OverrideReason, Role
 from macule.records.figures import Share, Spread, Window, spread
 from macule.records.tables import Biopsy, Review, User
 from macule.records.turnaround import Decided
@@ -68,11 +70,12 @@ class Effect:
 class ReaderRow:
     """agreed_before: own diagnosis was the machine's. agreed_after: the final one was. right: final was the biopsy's.
 
-    spent: seconds from opening the case to deciding, of the newest decisions.
+    spent: seconds from the own diagnosis to the decision, of the newest. system: a program, counted nowhere else.
     """
 
     id: str
     name: str
+    system: bool
     readings: int
     agreed_before: Share
     agreed_after: Share
@@ -98,7 +101,10 @@ class Readings:
 
 def readings(session: Session, *, window: Window, newest: Iterable[Decided]) -> Readings:
     """Decisions made in the window. newest: decided reviews with their times, for the readers' rows."""
-    groups, judged = _groups(session, window), _judged(session, window)
+    everyones, everyones_judged = _groups(session, window), _judged(session, window)
+    programs = set(session.scalars(systems.readers()))
+    groups = [group for group in everyones if group.reader not in programs]
+    judged = [group for group in everyones_judged if group.reader not in programs]
     return Readings(
         total=sum(group.count for group in groups),
         before=_confusion(groups, lambda group: group.own), after=_confusion(groups, lambda group: group.final),
@@ -108,7 +114,7 @@ def readings(session: Session, *, window: Window, newest: Iterable[Decided]) -> 
         effect=_effect(judged),
         decisions={kind: sum(group.count for group in groups if group.decision == kind) for kind in Decision},
         overrides={why: sum(group.count for group in groups if group.reason == why) for why in OverrideReason},
-        readers=tuple(_rows(session, groups, judged, newest)),
+        readers=tuple(_rows(session, everyones, everyones_judged, newest)),
     )
 
 
@@ -176,17 +182,19 @@ def _rows(session: Session, groups: Iterable[Reading], judged: Iterable[Reading]
     for group in judged:
         truth[group.reader].append(group)
     for each in newest:
-        times[each.reader].append(each.spent_s)
-    names = dict(session.execute(select(User.id, User.name).where(User.id.in_(of))).all())
-    rows = [_row(key, names.get(key, "No longer here"), of[key], truth[key], times[key]) for key in of]
-    return sorted(rows, key=lambda row: (-row.readings, row.name))
+        if each.spent_s is not None:
+            times[each.reader].append(each.spent_s)
+    users = {user.id: user for user in session.scalars(select(User).where(User.id.in_(of)))}
+    rows = [_row(key, users.get(key), of[key], truth[key], times[key]) for key in of]
+    return sorted(rows, key=lambda row: (row.system, -row.readings, row.name))
 
 
-def _row(key: str, name: str, of: list[Reading], truth: list[Reading], seconds: list[float]) -> ReaderRow:
+def _row(key: str, user: User | None, of: list[Reading], truth: list[Reading], seconds: list[float]) -> ReaderRow:
     told = [group for group in of if group.own is not None and group.machine is not None]
     shown = [group for group in of if group.machine is not None]
     return ReaderRow(
-        id=key, name=name, readings=_sum(of, lambda _: True),
+        id=key, name=user.name if user else "No longer here",
+        system=user is not None and user.role == Role.MACHINE.value, readings=_sum(of, lambda _: True),
         agreed_before=Share(_sum(told, lambda g: g.own == g.machine), _sum(told, lambda _: True)),
         agreed_after=Share(_sum(shown, lambda g: g.final == g.machine), _sum(shown, lambda _: True)),
         right=Share(_sum(truth, lambda g: g.final == g.found), _sum(truth, lambda _: True)),

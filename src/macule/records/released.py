@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from macule.errors import Conflict
 from macule.records import blinding, site
 from macule.records.domain import Actor, ExamState, ReviewState, Role
 from macule.records.tables import Biopsy, Exam, Review
@@ -27,6 +28,10 @@ class Sight(StrEnum):
     HIDDEN = "hidden"
     REVIEW = "review"
     ANSWERED = "answered"
+
+
+#: Answered, or to be answered soon.
+_TO_READ = (ExamState.ANSWERED.value, ExamState.WAITING.value)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,17 @@ def sight(session: Session, *, actor: Actor, exam: Exam) -> Sight:
     if actor.role is Role.PATIENT and not at_once and exam.review_state != ReviewState.DECIDED.value:
         return Sight.REVIEW
     return Sight.ANSWERED
+
+
+def check_link(session: Session, *, actor: Actor, patient_id: str) -> None:
+    """Whether this actor may make a link for the patient: where answers are released at once, it shows them to whoever
+    opens it, also to a reader who has yet to commit. Raises: Conflict."""
+    if site.read(session).release != "at_once":
+        return
+    to_read = select(Exam.id).where(Exam.patient_id == patient_id, Exam.state.in_(_TO_READ))
+    if blinding.hidden_among(session, actor=actor, exam_ids=session.scalars(to_read)):
+        raise Conflict("this patient's link would show you answers before your own diagnosis: read the patient's cases "
+                       "first, or ask a nurse for the link.")
 
 
 def word(session: Session, exam: Exam) -> Word | None:

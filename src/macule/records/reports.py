@@ -17,7 +17,7 @@ from macule.analysis.image import decode
 from macule.errors import Conflict, NoSuchRecord, NotAllowed
 from macule.exchange import exam_pdf
 from macule.exchange.exam_pdf import Audience, ExamPaper, Limit, Limits, Person, Reading, Remark, Tissue, Visit
-from macule.records import reviews, site, thresholds
+from macule.records import blinding, reviews, site, thresholds
 from macule.records.clinic import Clinic
 from macule.records.domain import Actor, ActorKind, ExamState, ReviewState, Role
 from macule.records.released import Sight, sight
@@ -28,14 +28,17 @@ SIDE = 900
 
 
 def pdf(
-    clinic: Clinic, *, exam_id: str, audience: Audience, language: str = "en", public_url: str | None = None
+    clinic: Clinic, *, actor: Actor, exam_id: str, audience: Audience, language: str = "en",
+    public_url: str | None = None,
 ) -> bytes:
     """The report, A4. Whether the reader may have it is asked by `issue`.
 
+    actor: whose paper it is; of the lesion's other exams it tells no answer that is hidden from them.
     language: of the patient's wording. public_url: of this clinic, for the QR code; None puts the exam's id there.
     Raises: NoSuchRecord, Conflict (no answer yet), PictureDamaged, StoreAway, KeyMissing, DatabaseAway.
     """
-    return exam_pdf.draw(gather(clinic, exam_id=exam_id, language=language, public_url=public_url), audience=audience)
+    paper = gather(clinic, actor=actor, exam_id=exam_id, language=language, public_url=public_url)
+    return exam_pdf.draw(paper, audience=audience)
 
 
 def issue(
@@ -48,7 +51,7 @@ def issue(
     """
     with clinic.reading() as session:
         _permitted(session, actor, exam_id)
-    content = pdf(clinic, exam_id=exam_id, audience=audience, language=language, public_url=public_url)
+    content = pdf(clinic, actor=actor, exam_id=exam_id, audience=audience, language=language, public_url=public_url)
     with clinic.work(actor) as work:
         if actor.kind is ActorKind.USER and actor.role is Role.DERMATOLOGIST and _has_answer(work.get(Exam, exam_id)):
             reviews.seen(work, exam_id=exam_id)
@@ -72,7 +75,7 @@ def _has_answer(exam: Exam) -> bool:
     return exam.state == ExamState.ANSWERED.value
 
 
-def gather(clinic: Clinic, *, exam_id: str, language: str, public_url: str | None) -> ExamPaper:
+def gather(clinic: Clinic, *, actor: Actor, exam_id: str, language: str, public_url: str | None) -> ExamPaper:
     """Everything that a report shows. Raises: as `pdf`."""
     with clinic.reading() as session:
         exam = session.get(Exam, exam_id)
@@ -80,7 +83,7 @@ def gather(clinic: Clinic, *, exam_id: str, language: str, public_url: str | Non
             raise NoSuchRecord(f"there is no exam {exam_id!r}: check the address.")
         if exam.result is None:
             raise Conflict("this exam has no answer yet, so there is nothing to print: wait for it, or take it again.")
-        facts = _facts(session, exam)
+        facts = _facts(session, actor, exam)
         clinic_name = site.read(session).name
     rgb = decode(clinic.store.get(exam.picture), short_side=SIDE).rgb
     picture = _shrunk(rgb)
@@ -95,7 +98,7 @@ def gather(clinic: Clinic, *, exam_id: str, language: str, public_url: str | Non
     )
 
 
-def _facts(session: Session, exam: Exam) -> dict[str, Any]:
+def _facts(session: Session, actor: Actor, exam: Exam) -> dict[str, Any]:
     """What the rows around the exam say."""
     lesion, patient = exam.lesion, exam.lesion.patient
     readings = tuple(_reading(row) for row in exam.reviews)
@@ -110,7 +113,7 @@ def _facts(session: Session, exam: Exam) -> dict[str, Any]:
             lesion=lesion.label, body_site=exam.body_site or lesion.body_site, map_view=lesion.map_view,
             map_x=lesion.map_x, map_y=lesion.map_y,
         ),
-        "readings": readings, "remarks": remarks, "history": _history(session, exam),
+        "readings": readings, "remarks": remarks, "history": _history(session, actor, exam),
         "tissue": None if biopsy is None else Tissue(biopsy.code, biopsy.reported_on, biopsy.note),
         "written_at": max(each for each in moments if each is not None),
     }
@@ -123,14 +126,17 @@ def _reading(row: Review) -> Reading:
     )
 
 
-def _history(session: Session, exam: Exam) -> tuple[Visit, ...]:
-    """Every exam of the lesion, the oldest first."""
+def _history(session: Session, actor: Actor, exam: Exam) -> tuple[Visit, ...]:
+    """Every exam of the lesion, the oldest first; of those that this actor has yet to read, the day alone."""
     rows = session.execute(
         select(Exam, Biopsy.code).outerjoin(Biopsy, Biopsy.exam_id == Exam.id).where(Exam.lesion_id == exam.lesion_id)
         .order_by(Exam.created_at, Exam.id)
-    )
+    ).all()
+    answered = [row.id for row, _ in rows if row.state == ExamState.ANSWERED.value]
+    hidden = blinding.hidden_among(session, actor=actor, exam_ids=answered)
     return tuple(
-        Visit(row.created_at, row.state, row.id == exam.id, row.risk, row.malignant, row.top_code, row.final_code, code)
+        Visit(row.created_at, "not read") if row.id in hidden else Visit(
+            row.created_at, row.state, row.id == exam.id, row.risk, row.malignant, row.top_code, row.final_code, code)
         for row, code in rows
     )
 

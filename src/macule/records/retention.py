@@ -13,12 +13,14 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
-from macule.records import batch_work, privacy, site
+from macule.errors import NoSuchRecord
+from macule.records import batch_work, people, privacy, site
 from macule.records.clinic import Clinic
 from macule.records.database import Database
 from macule.records.domain import SYSTEM
 from macule.records.privacy import ErasureReason
 from macule.records.tables import Biopsy, Consent, Exam, Lesion, Patient
+from macule.records.work import Work
 
 EVERY = timedelta(days=1)
 #: Patients of one turn, so that the worker's other jobs have theirs.
@@ -82,14 +84,27 @@ def apply(clinic: Clinic) -> int:
     with clinic.reading() as session:
         days = site.read(session).retention_days
         found = [] if days is None else overdue(session, now=clinic.clock(), days=days, limit=AT_ONCE)
-    for each in found:
-        with clinic.work(SYSTEM) as work:
-            patient = work.get(Patient, each.patient_id)
-            if patient.erased_at is not None:
-                continue
-            erasure_id = privacy.forget(work, patient=patient, reason=ErasureReason.RETENTION)
-        privacy.finish(clinic, erasure_id=erasure_id)
-    return len(found)
+    return sum(_erased(clinic, each.patient_id) for each in found)
+
+
+def _erased(clinic: Clinic, patient_id: str) -> bool:
+    """Erase one of the list, unless they were seen since it was made, or erased by another process."""
+    with clinic.work(SYSTEM) as work:
+        try:
+            patient = people.hold(work, patient_id)
+        except NoSuchRecord:
+            return False
+        days = site.read(work.session).retention_days
+        if days is None or not _still(work, patient, days):
+            return False
+        erasure_id = privacy.forget(work, patient=patient, reason=ErasureReason.RETENTION)
+    privacy.finish(clinic, erasure_id=erasure_id)
+    return True
+
+
+def _still(work: Work, patient: Patient, days: int) -> bool:
+    wanted = _unseen(work.now - timedelta(days=days)).where(Patient.id == patient.id)
+    return work.session.execute(wanted).first() is not None
 
 
 def apply_when_due(clinic: Clinic) -> bool:
@@ -98,7 +113,7 @@ def apply_when_due(clinic: Clinic) -> bool:
     if now < _due.get(clinic.database, now):
         return False
     batch_work.forget_files(clinic)
-    if apply(clinic) == AT_ONCE:
+    if apply(clinic):
         return True
     _due[clinic.database] = now + EVERY
     return False

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from macule.errors import Conflict, NoSuchRecord, NotAllowed
-from macule.records import blinding, site, webhooks
-from macule.records.domain import ActorKind, Decision, ExamState, Management, OverrideReason, ReviewState
+from macule.records import blinding, site, systems, webhooks
+from macule.records.domain import Decision, ExamState, Management, OverrideReason, ReviewState
 from macule.records.tables import Comment, Exam, Review, User
 from macule.records.webhooks import Event
 from macule.records.words import choice, invalid, text
@@ -21,6 +21,8 @@ from macule.records.work import Work, expect
 from macule.taxonomy import Diagnosis
 
 MAX_NOTE = 2000
+#: Why somebody who saw the answer first decides nothing where readers commit first; also said on the case's page.
+NO_OWN = "you saw the machine's answer to this case without an own diagnosis: another reader must decide it."
 
 
 class ReopenReason(StrEnum):
@@ -57,6 +59,8 @@ def commit(work: Work, *, exam_id: str, own_code: str | None) -> Review:
     review = _mine(work, exam)
     if review.own_code is not None:
         raise Conflict("your diagnosis of this case is stored already, and stays as it is: go on to the decision.")
+    if systems.was_shown(work, exam):
+        raise Conflict("this key was shown the machine's answer to this exam before: send the review without own_code.")
     if review.seen_at is not None:
         raise Conflict("you have seen the machine's answer to this case: an own diagnosis no longer counts.")
     review.own_code, review.own_at = code.value, work.now
@@ -107,13 +111,15 @@ def decide(
     """Confirm the machine's first diagnosis, or override it with a reason.
 
     final_code, reason: read for an override only. version: of the exam. second: ask for a second reader.
-    Raises: RecordInvalid, NotAllowed (own diagnosis missing), Conflict (decided meanwhile, or by two already).
+    Raises: RecordInvalid, NotAllowed (own diagnosis missing, whoever else has one), Conflict (decided meanwhile, or by
+    two already).
     """
     exam = _answered(work, exam_id)
     expect(exam, version)
-    if blinding.hidden(work.session, actor=work.actor, exam_id=exam_id):
-        raise NotAllowed("this site reads first: store your own diagnosis before you decide.")
+    _must_see(work, exam, "decide")
     review = _mine(work, exam)
+    if review.own_code is None and blinding.reads_first(work.session, actor=work.actor):
+        raise NotAllowed(NO_OWN)
     _fill(review, exam, decision, final_code, reason)
     review.management = choice(Management, management, field="management", missing="Choose what is to be done.").value
     must = "Say in a few words what the reason is." if review.reason == OverrideReason.OTHER.value else None
@@ -140,15 +146,12 @@ def _fill(review: Review, exam: Exam, decision: str | None, final_code: str | No
 
 
 def _is_second(work: Work, exam: Exam, review: Review) -> bool:
-    """Whether this decision is a second reading. Raises: Conflict, NotAllowed."""
+    """Whether this decision is a second reading. Raises: Conflict."""
     others = [each for each in decided(work, exam_id=exam.id) if each.reader_id != review.reader_id]
     if review.decided_at is not None:
         raise Conflict("you have decided this case: reopen it to decide anew, or leave the second reading to another.")
     if len(others) > 1:
         raise Conflict("two readers have decided this case: reopen it with a reason to decide anew.")
-    person = work.actor.kind is ActorKind.USER
-    if others and person and review.own_code is None and site.read(work.session).commit_first:
-        raise NotAllowed("you looked at this case without reading it: its second reader must be somebody else.")
     return bool(others)
 
 
@@ -179,9 +182,13 @@ def _settle(work: Work, exam: Exam, review: Review, *, asked: bool) -> None:
 
 
 def ask_second(work: Work, *, exam_id: str, version: int | None) -> None:
-    """Somebody else is to read a case that one reader has decided. Raises: Conflict."""
+    """Somebody else is to read a case that one reader has decided.
+
+    Raises: NotAllowed for who has not seen the answer, Conflict.
+    """
     exam = _answered(work, exam_id)
     expect(exam, version)
+    _must_see(work, exam, "ask for a second reader")
     if exam.review_state != ReviewState.DECIDED.value or len(decided(work, exam_id=exam_id)) != 1:
         raise Conflict("a second reader can be asked for once one reader has decided, and only one.")
     _await_second(work, exam, by_rule=False)
@@ -195,10 +202,11 @@ def _await_second(work: Work, exam: Exam, *, by_rule: bool) -> None:
 def reopen(work: Work, *, exam_id: str, version: int | None, reason: str | None) -> None:
     """Take the decisions back; own diagnoses stay. What was decided goes into the log, its notes into the comments.
 
-    Raises: RecordInvalid, and Conflict unless somebody has decided.
+    Raises: RecordInvalid, NotAllowed for who has not seen the answer, and Conflict unless somebody has decided.
     """
     exam = _answered(work, exam_id)
     expect(exam, version)
+    _must_see(work, exam, "reopen the case")
     why = choice(ReopenReason, reason, field="reopen_reason", missing="Choose why the case is to be decided anew.")
     taken = decided(work, exam_id=exam_id)
     if not taken:
@@ -224,6 +232,12 @@ def _take_back(work: Work, review: Review) -> None:
                                  text=f"Note of a decision that was reopened: {review.note}", created_at=work.now))
     review.decision = review.final_code = review.reason = review.management = review.note = review.decided_at = None
     review.second = False
+
+
+def _must_see(work: Work, exam: Exam, what: str) -> None:
+    """Raises: NotAllowed."""
+    if blinding.hidden(work.session, actor=work.actor, exam_id=exam.id):
+        raise NotAllowed(f"this site reads first: store your own diagnosis before you {what}.")
 
 
 def _answered(work: Work, exam_id: str) -> Exam:

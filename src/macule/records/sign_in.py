@@ -20,7 +20,8 @@ WRONG = "The e-mail address or the password is not right."
 WRONG_CODE = "This code is not right, or it was used already. Wait for the next one."
 #: Failures of one account from one address: each further try waits longer.
 PAIR = Backoff()
-#: Failures of one account from everywhere (OWASP ASVS 2.2.1 asks for at most 100 an hour), and from one address.
+#: Failures of one account from everywhere (OWASP ASVS 2.2.1 asks for at most 100 an hour), and from one address. The
+#: second stops nobody who signed in from there within a day: behind one address there may be a whole hospital.
 PER_ACCOUNT, PER_ADDRESS = 50, 100
 HOUR = timedelta(hours=1)
 
@@ -36,7 +37,8 @@ def by_password(
     email = email.strip().casefold()
     account, place = f"login-account:{email}", f"login-address:{address}"
     limits.check(clinic, bucket=account, limit=PER_ACCOUNT, per=HOUR)
-    limits.check(clinic, bucket=place, limit=PER_ADDRESS, per=HOUR)
+    if not limits.remembered(clinic, bucket=f"login-known:{email} {address}"):
+        limits.check(clinic, bucket=place, limit=PER_ADDRESS, per=HOUR)
     limits.attempt(clinic, bucket=f"login:{email} {address}", backoff=PAIR)
     with clinic.reading() as session:
         user = accounts.by_email(session, email)
@@ -45,14 +47,20 @@ def by_password(
         _failed(clinic, user, address, (account, place))
         raise NotSignedIn(WRONG)
     limits.forgive(clinic, bucket=f"login:{email} {address}")
+    limits.remember(clinic, bucket=f"login-known:{email} {address}")
     limits.prune(clinic)
     if user.password_hash is not None and hasher.outdated(user.password_hash):
         _rehash(clinic, user, hasher.hash(password))
+    return first_step(clinic, user, how="password", replaces=replaces)
+
+
+def first_step(clinic: Clinic, user: User, *, how: str, replaces: str | None) -> tuple[Opened, bool]:
+    """Open a session for somebody who has shown who they are; it is half way (True) where a code is still to come."""
     half = user.totp_secret is not None
     with clinic.work(sessions.actor_of(user)) as work:
         opened = sessions.begin(work, user_id=user.id, half=half, replaces=replaces)
         if not half:
-            came_in(work, user, "password")
+            came_in(work, user, how)
     return opened, half
 
 

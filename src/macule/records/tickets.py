@@ -10,12 +10,12 @@ import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from macule.errors import NoSuchRecord
 from macule.records.domain import Role
-from macule.records.tables import LoginSession, Patient, Ticket
+from macule.records.tables import LoginSession, Patient, Ticket, User
 from macule.records.work import Work
 
 
@@ -87,6 +87,8 @@ def valid(session: Session, ticket: Ticket, *, now: datetime) -> bool:
     """Whether it still opens anything. A patient who was erased has no way in."""
     if ticket.revoked_at is not None or ticket.expires_at <= now:
         return False
+    if ticket.purpose == Purpose.SETUP.value and session.scalar(select(exists().where(User.id.is_not(None)))):
+        return False  # whoever came first, by whatever way, invites the others
     if ticket.purpose != Purpose.PATIENT.value:
         return ticket.used_at is None
     patient = session.get(Patient, ticket.patient_id) if ticket.patient_id else None
@@ -96,10 +98,10 @@ def valid(session: Session, ticket: Ticket, *, now: datetime) -> bool:
 def use(work: Work, *, secret: str, purpose: Purpose) -> Ticket:
     """Raises: NoSuchRecord, as `look`; also for the second of two who use it at once."""
     ticket = look(work.session, secret=secret, purpose=purpose, now=work.now)
-    once = [] if purpose is Purpose.PATIENT else [Ticket.used_at.is_(None)]
+    once = [] if purpose is Purpose.PATIENT else [Ticket.used_at.is_(None), Ticket.revoked_at.is_(None)]
     taken = work.session.execute(update(Ticket).where(Ticket.id == ticket.id, *once).values(used_at=work.now))
     if taken.rowcount != 1:  # type: ignore[attr-defined] # of a cursor result, which an UPDATE gives
-        raise NoSuchRecord("this link was used already: ask for a new one.")
+        raise NoSuchRecord("this link was used or ended already: ask for a new one.")
     return ticket
 
 
@@ -120,6 +122,11 @@ def of_patient(session: Session, *, patient_id: str, now: datetime) -> list[Tick
                              Ticket.revoked_at.is_(None), Ticket.expires_at > now).order_by(Ticket.created_at.desc())
     )
     return list(rows)
+
+
+def end_setup(work: Work) -> None:
+    """The first administrator's links, once anybody has an account."""
+    _end_earlier(work, Purpose.SETUP, None)
 
 
 def end_of_user(work: Work, *, user_id: str) -> None:

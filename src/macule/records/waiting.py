@@ -63,7 +63,9 @@ def answer_waiting(clinic: Clinic) -> bool:
     answered = False
     for exam_id in _due(clinic, now, resting):
         try:
-            intake.answer(clinic, exam_id=exam_id)
+            with clinic.database.claim(f"exam: {exam_id}") as mine:
+                if mine:
+                    intake.answer(clinic, exam_id=exam_id)
         except EnvironmentFault as fault:
             if not isinstance(fault, PictureDamaged):
                 pauses.failed(EVERYTHING, now)
@@ -76,7 +78,7 @@ def answer_waiting(clinic: Clinic) -> bool:
             log.exception("exam %s could not be answered", exam_id)
             pauses.failed(exam_id, now)
         else:
-            answered = True
+            answered = answered or mine
             pauses.worked(exam_id)
             pauses.worked(EVERYTHING)
     return answered

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 
 from macule.errors import Conflict, NoSuchRecord, RecordInvalid
 from macule.records.outbound import checked_url
+from macule.records.policy import BY_SCOPE, Permission
 from macule.records.ports import Seals
-from macule.records.tables import Delivery, Exam, Webhook
+from macule.records.tables import ApiKey, Delivery, Exam, Webhook
 from macule.records.work import Work
 
 #: How many addresses may be told; each costs a row an event.
@@ -104,17 +105,27 @@ def announce(work: Work, *, event: Event, exam: Exam) -> None:
     """Put an event into the outbox, for every address that wants it. Call it where the event happens."""
     for webhook in in_force(work.session):
         if event.value in webhook.events:
-            key = work.new_id()
+            key, answers = work.new_id(), _reads_answers(work, webhook)
             work.session.add(Delivery(
-                id=key, webhook_id=webhook.id, event=event.value, payload=_payload(work, key, event, exam),
-                created_at=work.now, next_at=work.now, attempts=0,
+                id=key, webhook_id=webhook.id, event=event.value, created_at=work.now, next_at=work.now, attempts=0,
+                payload=_payload(work, key, event, exam, answers=answers),
             ))
 
 
-def _payload(work: Work, key: str, event: Event, exam: Exam) -> dict[str, Any]:
-    """Ids and the headline. Never a picture, a pseudonym or what anybody wrote."""
+def _reads_answers(work: Work, webhook: Webhook) -> bool:
+    """Whether who subscribed is a key that may read answers, now. An administrator may not, so theirs tell none."""
+    key = work.session.get(ApiKey, webhook.created_by)
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= work.now):
+        return False
+    return any(Permission.READ_ANSWER in BY_SCOPE.get(scope, ()) for scope in key.scopes)
+
+
+def _payload(work: Work, key: str, event: Event, exam: Exam, *, answers: bool) -> dict[str, Any]:
+    """Ids and states; the risk for who may read it. Never a picture, a pseudonym or what anybody wrote."""
     told: dict[str, Any] = {"id": exam.id, "patient_id": exam.patient_id, "lesion_id": exam.lesion_id,
-                            "state": exam.state, "risk": exam.risk, "review_state": exam.review_state}
+                            "state": exam.state, "review_state": exam.review_state}
+    if answers:
+        told["risk"] = exam.risk
     return {"id": key, "event": event.value, "created_at": work.now.isoformat(timespec="seconds"), "exam": told}
 
 

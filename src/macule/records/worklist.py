@@ -19,13 +19,15 @@ from sqlalchemy.orm import Session, defer, joinedload
 
 from macule.analysis.patient import Modality, Site
 from macule.analysis.result import Risk
-from macule.records import site
-from macule.records.domain import Actor, ActorKind, ReviewState, Role
+from macule.records import blinding, site
+from macule.records.domain import Actor, ReviewState
 from macule.records.site import SiteSettings
-from macule.records.tables import Exam, Lesion, Patient, Review
+from macule.records.tables import Exam, Lesion, Patient, Review, User
 
 PAGE = 25
 MOST_PATIENTS = 200
+#: After this time a case that somebody began and did not decide is offered to the others too.
+LEFT = timedelta(days=1)
 #: Days from the picture to the reading. A suspected cancer is seen within two weeks; its picture is read in two days.
 ALLOWED: dict[Risk, timedelta] = {
     Risk.HIGH: timedelta(days=2), Risk.MEDIUM: timedelta(days=14), Risk.LOW: timedelta(days=28),
@@ -36,7 +38,10 @@ URGENT_FIRST: dict[Risk, timedelta] = BLIND | {Risk.HIGH: ALLOWED[Risk.HIGH]}
 
 
 class Show(StrEnum):
-    """OPEN: nobody has begun. MINE: my own diagnosis is stored, my decision is to come. SECOND: I may be the second."""
+    """OPEN: nobody has begun, or who began has left it. MINE: my own diagnosis is stored, my decision is to come.
+
+    SECOND: I may be the second.
+    """
 
     OPEN = "open"
     MINE = "mine"
@@ -48,6 +53,8 @@ class Show(StrEnum):
     def states(self) -> tuple[ReviewState, ...]:
         if self is Show.ALL:
             return tuple(ReviewState)
+        if self is Show.OPEN:
+            return ReviewState.OPEN, ReviewState.COMMITTED
         return (ReviewState.COMMITTED if self is Show.MINE else ReviewState(self.value),)
 
     @property
@@ -89,6 +96,7 @@ class Case:
     """
 
     exam_id: str
+    patient_id: str
     pseudonym: str
     lesion_label: str
     age: float | None
@@ -131,9 +139,7 @@ class View:
 
 
 def view(session: Session, *, actor: Actor, now: datetime) -> View:
-    settings = site.read(session)
-    reader = actor.kind is ActorKind.USER and actor.role is Role.DERMATOLOGIST
-    return View(actor, settings.commit_first and reader, settings, now)
+    return View(actor, blinding.reads_first(session, actor=actor), site.read(session), now)
 
 
 def page(
@@ -146,7 +152,8 @@ def page(
     rows = {exam.id: exam for exam in session.scalars(_with_people().where(Exam.id.in_(ids)))}
     mine = {review.exam_id: review for review in session.scalars(
         select(Review).where(Review.exam_id.in_(ids), Review.reader_id == view.actor.id))}
-    cases = tuple(_case(rows[key], mine.get(key), view) for key in ids)
+    hidden = blinding.hidden_among(session, actor=view.actor, exam_ids=ids)
+    cases = tuple(_case(rows[key], mine.get(key), view, shown=key not in hidden) for key in ids)
     return Page(cases, Cursor(*found[size - 1]) if len(found) > size else None)
 
 
@@ -227,10 +234,11 @@ def _beyond(at: datetime, exam_id: str, newest_first: bool) -> ColumnElement[boo
 def conditions(view: View, filters: Filters, patients: tuple[str, ...] | None) -> list[ColumnElement[bool]]:
     """What a case must fulfil beside its state and risk."""
     chosen: list[tuple[bool, ColumnElement[bool]]] = [
+        (filters.show is Show.OPEN, or_(Exam.review_state != ReviewState.COMMITTED.value, _left(view))),
         (filters.show is Show.MINE, _mine(view, Review.own_code.is_not(None), Review.decided_at.is_(None)) > 0),
         (filters.show is Show.SECOND, _mine(view, Review.decided_at.is_not(None)) == 0),
         (filters.risk is not None and view.blind,
-         _mine(view, or_(Review.own_code.is_not(None), Review.seen_at.is_not(None))) > 0),
+         _mine(view, blinding.opened()) > 0),
         (filters.modality is not None, Exam.modality == filters.modality),
         (filters.body_site is not None, Exam.body_site == filters.body_site),
         (filters.unlike, Exam.in_distribution.is_(False)),
@@ -250,16 +258,24 @@ def _mine(view: View, *where: ColumnElement[bool]) -> ColumnElement[int]:
     return query.correlate(Exam).scalar_subquery()
 
 
-def _case(exam: Exam, mine: Review | None, view: View) -> Case:
+def _left(view: View) -> ColumnElement[bool]:
+    """Of a case that was begun: not by this reader, nor within LEFT by somebody whose account still works."""
+    at_it = or_(Review.reader_id == view.actor.id, and_(Review.own_at > view.now - LEFT, User.active.is_(True)))
+    query = select(func.count()).select_from(Review).join(User, User.id == Review.reader_id).where(
+        Review.exam_id == Exam.id, Review.own_code.is_not(None), at_it)
+    return query.correlate(Exam).scalar_subquery() == 0
+
+
+def _case(exam: Exam, mine: Review | None, view: View, *, shown: bool) -> Case:
     own = mine.own_code if mine else None
-    shown = not view.blind or own is not None or (mine is not None and mine.seen_at is not None)
     state, risk = ReviewState(str(exam.review_state)), Risk(str(exam.risk))
     late = state is not ReviewState.DECIDED and view.now > exam.created_at + view.allowed[risk]
     urgent = risk is Risk.HIGH if view.blind and view.settings.urgent_first else None
     return Case(
-        exam_id=exam.id, pseudonym=exam.lesion.patient.pseudonym, lesion_label=exam.lesion.label, age=exam.age,
-        sex=exam.sex, body_site=exam.body_site, modality=exam.modality, created_at=exam.created_at, review_state=state,
-        late=late, urgent=urgent, shown=shown, own_code=own, in_distribution=exam.in_distribution,
-        risk=exam.risk if shown else None, malignant=exam.malignant if shown else None,
-        top_code=exam.top_code if shown else None, final_code=exam.final_code if shown else None,
+        exam_id=exam.id, patient_id=exam.patient_id, pseudonym=exam.lesion.patient.pseudonym,
+        lesion_label=exam.lesion.label, age=exam.age, sex=exam.sex, body_site=exam.body_site, modality=exam.modality,
+        created_at=exam.created_at, review_state=state, late=late, urgent=urgent, shown=shown, own_code=own,
+        in_distribution=exam.in_distribution, risk=exam.risk if shown else None,
+        malignant=exam.malignant if shown else None, top_code=exam.top_code if shown else None,
+        final_code=exam.final_code if shown else None,
     )

@@ -17,11 +17,11 @@ from macule.analysis import calibrate
 from macule.data import guard
 from macule.data.atomic import writing
 from macule.data.record import Record
-from macule.data.spreadsheet import harmless
 from macule.errors import DatasetError, UsageError
 from macule.evaluation import runs, scoring
 from macule.evaluation.metrics import Floats
 from macule.evaluation.predictions import CODES, Predictions
+from macule.spreadsheet import harmless
 from macule.training import build, bundling, fit, prepare, processes
 from macule.training.build import Source
 from macule.training.loop import Row

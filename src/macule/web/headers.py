@@ -23,8 +23,6 @@ SECURITY = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-
-
 #: On the pages that take pictures themselves, with a live preview.
 CAMERA = SECURITY["Permissions-Policy"].replace("camera=()", "camera=(self)")
 #: Two years, as the browsers' preload lists ask; sent only where the site is known to be https.
@@ -49,7 +47,6 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, guarded if scope["type"] == "http" else send)
-
 
     def _chosen(self, path: str) -> dict[str, str]:
         seeing = self._camera is not None and self._camera.search(path) is not None

@@ -42,7 +42,26 @@ def too_large(limit: int, name: str = "") -> ImageTooLarge:
     return ImageTooLarge(f"{name or 'the upload'} is over {limit / 1e6:.0f} MB; send a smaller picture.")
 
 
-class Parts:
+class PartHeaders:
+    """What the parser says of a part before its content: `_options` of its Content-Disposition, name and file name."""
+
+    def _new_part(self) -> None:
+        self._header, self._value = b"", b""
+        self._options: dict[bytes, bytes] = {}
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            self._options = parse_options_header(self._value)[1]
+        self._header, self._value = b"", b""
+
+
+class Parts(PartHeaders):
     """Gathers the parser's callbacks into a Submission.
 
     limit: bytes of a picture; what lies above is not kept, but the rest of the form is.
@@ -68,19 +87,8 @@ class Parts:
         return self._form
 
     def _begin(self) -> None:
-        self._header, self._value, self._kept, self._oversize = b"", b"", bytearray(), False
-        self._options: dict[bytes, bytes] = {}
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._options = parse_options_header(self._value)[1]
-        self._header, self._value = b"", b""
+        self._new_part()
+        self._kept, self._oversize = bytearray(), False
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         room = self._form.limit if b"filename" in self._options else MAX_FIELD_BYTES

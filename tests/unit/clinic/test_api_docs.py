@@ -96,7 +96,7 @@ def test_the_receiver_takes_what_macule_sends(clinic: Clinic, clock: Clock, tmp_
                 couriers.deliver(clinic, parcel, private=True, jitter=lambda: 0.0)
                 time.sleep(0.02)
             assert receiver.stdout is not None
-            assert receiver.stdout.readline().split() == ["exam.answered", exam.id, "medium"]
+            assert receiver.stdout.readline().split() == ["exam.answered", exam.id, "answered"]
         finally:
             receiver.kill()
 

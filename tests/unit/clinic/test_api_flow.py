@@ -10,13 +10,14 @@ import pytest
 from clinic_testing import add_exam, add_lesion, blurred, dark, make_app, png, sign_in
 from fastapi import FastAPI
 from machine_client import Machine
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from macule.records import api_keys, couriers
 from macule.records.clinic import Clinic
-from macule.records.domain import SYSTEM, Role
-from macule.records.tables import AuditRow, Consent, Delivery, Exam, User, Webhook
+from macule.records.domain import SYSTEM, ConsentScope, Role
+from macule.records.tables import AuditRow, Consent, Delivery, Exam, Lesion, Patient, User, Webhook
+from macule.web.clinic.api import sending
 
 V1 = "/api/v1"
 #: What only the web decides is tried on one database; the queries are tried on both.
@@ -95,7 +96,9 @@ def test_a_key_of_another_system_is_not_the_same_key(app: FastAPI, clinic: Clini
 @sqlite
 def test_without_consent_nothing_is_accepted(machine: Machine, clinic: Clinic) -> None:
     _error(_send(machine, pseudonym="P-8", label="Back"), 409, "consent_missing")
-    patient = machine.get(f"{V1}/patients?pseudonym=P-8").json()["patients"][0]["id"]
+    assert machine.get(f"{V1}/patients?pseudonym=P-8").json()["patients"] == []  # refused is refused as a whole
+    assert list(clinic.store.addresses()) == []
+    patient = machine.post(f"{V1}/patients", json={"pseudonym": "P-8"}).json()["id"]
     text = machine.get(f"{V1}/consent-texts/care").json()
     stale = {"scope": "care", "text_sha256": "0" * 64}
     _error(machine.post(f"{V1}/patients/{patient}/consents", json=stale), 409, "conflict")
@@ -108,6 +111,41 @@ def test_without_consent_nothing_is_accepted(machine: Machine, clinic: Clinic) -
     assert len(consents) == 1 and consents[0]["withdrawn_at"]
     with clinic.reading() as session:
         assert len(session.scalars(select(Consent)).all()) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "order-1"}], ids=["plain", "key"])
+def test_a_picture_that_is_refused_registers_nobody(
+    machine: Machine, clinic: Clinic, headers: dict[str, str]
+) -> None:
+    about = {"pseudonym": "P-9", "consent": "care"}
+    for _ in range(2):
+        _error(_send(machine, picture=b"no picture", headers=headers, **about), 422, "unreadable_image")
+    assert _rows(clinic) == [0, 0, 0, 0]
+    for _ in range(2):
+        assert _send(machine, headers=headers, **about).status_code in (200, 201)
+    assert _rows(clinic) == ([1, 1, 1, 1] if headers else [1, 1, 2, 2])
+
+
+def test_two_first_pictures_of_one_patient_at_once(clinic: Clinic) -> None:
+    about, made = sending.Sent(pseudonym="P-9", consent=ConsentScope.CARE, label="Back"), list[str]()
+
+    def send(seed: int) -> None:
+        ask = sending.Asked(png(seed=seed), "a.png", about)
+        made.append(sending.receive(clinic, actor=SYSTEM, ask=ask, key=None))
+
+    senders = [threading.Thread(target=send, args=(seed,)) for seed in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(30)
+    assert len(set(made)) == 4 and _rows(clinic) == [1, 1, 1, 4]
+
+
+def _rows(clinic: Clinic) -> list[int]:
+    """Of patients, consents, lesions and exams."""
+    kinds = (Patient, Consent, Lesion, Exam)
+    with clinic.reading() as session:
+        return [session.scalar(select(func.count()).select_from(kind)) or 0 for kind in kinds]
 
 
 @sqlite
@@ -197,8 +235,7 @@ def test_a_reading_system_decides_in_its_own_name(machine: Machine, clinic: Clin
     place = f"{V1}/exams/{exam.id}/reviews"
     word = {"decision": "override", "final_code": "mel", "reason": "morphology", "management": "excise"}
     _error(machine.post(place, json=word, headers={"If-Match": '"999"'}), 412, "precondition_failed")
-    tag = machine.get(f"{V1}/exams/{exam.id}").headers["ETag"]
-    made = machine.post(place, json=word | {"own_code": "bcc"}, headers={"If-Match": tag})
+    made = machine.post(place, json=word | {"own_code": "bcc"}, headers={"If-Match": f'"{exam.version}"'})
     assert made.status_code == 201, made.text
     assert made.json()["reader"] == "PACS North" and made.json()["own_code"] == "bcc"
     _error(machine.post(place, json=word), 409, "conflict")
@@ -212,9 +249,36 @@ def test_a_reading_system_decides_in_its_own_name(machine: Machine, clinic: Clin
         assert (row.actor_kind, row.actor_id) == ("key", machine.key.id)
 
 
+@sqlite
+@pytest.mark.parametrize("shown", ["", "/result", "/heatmap", "/report.pdf", "/reviews", "list"])
+def test_what_a_key_was_shown_is_no_diagnosis_of_its_own(machine: Machine, clinic: Clinic, shown: str) -> None:
+    exam, other = add_exam(clinic), add_exam(clinic)
+    seen = machine.get(f"{V1}/exams" + ("" if shown == "list" else f"/{exam.id}{shown}"))
+    assert seen.status_code == 200
+    word = {"own_code": "nv", "decision": "confirm", "management": "nothing"}
+    refused = machine.post(f"{V1}/exams/{exam.id}/reviews", json=word)
+    assert "without own_code" in _error(refused, 409, "conflict")["message"]
+    assert machine.post(f"{V1}/exams/{exam.id}/reviews", json=word | {"own_code": None}).status_code == 201
+    free = machine.post(f"{V1}/exams/{other.id}/reviews", json=word)
+    assert free.status_code == (409 if shown == "list" else 201)
+
+
+@sqlite
+def test_a_reply_with_the_answer_and_a_picture_without_it(machine: Machine, clinic: Clinic) -> None:
+    word = {"own_code": "nv", "decision": "confirm", "management": "nothing"}
+    sent = _send(machine, lesion_id=_lesion(machine)).json()["exam"]["id"]
+    _error(machine.post(f"{V1}/exams/{sent}/reviews", json=word), 409, "conflict")
+    exam = add_exam(clinic)
+    assert machine.get(f"{V1}/exams/{exam.id}/picture").status_code == 200
+    assert machine.post(f"{V1}/exams/{exam.id}/reviews", json=word).status_code == 201
+
+
 def test_a_biopsy_is_recorded_and_corrected(machine: Machine, clinic: Clinic) -> None:
-    place = f"{V1}/exams/{add_exam(clinic).id}/biopsy"
+    exam = add_exam(clinic)
+    place, word = f"{V1}/exams/{exam.id}/biopsy", {"code": "mel", "reported_on": "2026-11-21"}
     _error(machine.get(place), 404, "no_such_record")
+    assert "decided" in _error(machine.post(place, json=word), 409, "conflict")["message"]
+    machine.post(f"{V1}/exams/{exam.id}/reviews", json={"decision": "confirm", "management": "nothing"})
     first = machine.post(place, json={"code": "mel", "reported_on": "2026-11-21"})
     assert first.status_code == 200, first.text
     word = {"code": "bcc", "reported_on": "2026-11-21", "note": "second opinion"}
@@ -276,6 +340,17 @@ def test_webhooks_are_managed_and_told(machine: Machine, clinic: Clinic) -> None
     assert couriers.claim(clinic, limit=10) == []
     with clinic.reading() as session:
         assert len(session.scalars(select(Webhook)).all()) == 1 and len(session.scalars(select(Delivery)).all()) == 3
+
+
+@sqlite
+def test_the_risk_is_told_only_to_a_key_that_reads_answers(app: FastAPI, clinic: Clinic) -> None:
+    hook = {"url": "https://hospital.example/macule", "events": ["exam.answered"]}
+    blind, reading = (Machine(app, clinic, "webhooks:manage", *more).post(f"{V1}/webhooks", json=hook).json()["id"]
+                      for more in ((), ("exams:read",)))
+    exam = add_exam(clinic)
+    with clinic.reading() as session:
+        told = {row.webhook_id: row.payload["exam"] for row in session.scalars(select(Delivery))}
+    assert told[reading]["risk"] == exam.risk and "risk" not in told[blind]
 
 
 @sqlite

@@ -151,6 +151,6 @@ def test_failed_files_are_tried_again(app: FastAPI, clinic: Clinic) -> None:
     nurse = sign_in(app, clinic, Role.NURSE)
     here = _send(nurse, [("a.png", b"no picture")]).headers["location"]
     _work_off(clinic)
-    assert "Try again what failed" in nurse.get(here).text
+    assert "Try the failed files again" in nurse.get(here).text
     assert nurse.post(f"{here}/retry").headers["location"] == here
     assert "<strong>0 of 1</strong>" in nurse.get(here).text

@@ -44,7 +44,7 @@ def _key(clinic: Clinic, *scopes: str, days: int | None = None) -> dict[str, str
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a walk of the policy, not of a database
 def test_a_scope_opens_what_it_says_and_nothing_else(clinic: Clinic, probes: FastAPI) -> None:
     client = stranger(probes)
-    for scopes in [(scope,) for scope in policy.BY_SCOPE] + [("exams:read", "dashboard:read")]:
+    for scopes in [(scope,) for scope in policy.BY_SCOPE] + [("exams:read", "webhooks:manage")]:
         headers = _key(clinic, *scopes)
         opened = frozenset[Permission]().union(*(policy.BY_SCOPE[scope] for scope in scopes))
         for permission in Permission:
@@ -67,7 +67,7 @@ def test_a_key_ends_by_time_and_by_hand(clinic: Clinic, probes: FastAPI, clock: 
 
 
 def test_a_key_is_judged_alone_and_below_api_only(clinic: Clinic, probes: FastAPI) -> None:
-    nurse, key = sign_in(probes, clinic, Role.NURSE), _key(clinic, "dashboard:read")
+    nurse, key = sign_in(probes, clinic, Role.NURSE), _key(clinic, "webhooks:manage")
     address = "/api/probe/read_answer"
     assert nurse.get(address).status_code == 200
     for header in ("Bearer wrong", "Basic wrong", "Bearer", f"Basic {key['Authorization'][7:]}"):

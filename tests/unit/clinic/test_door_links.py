@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from clinic_testing import Clock, add_lesion, sign_in
-from door_testing import PASSWORD, add_login, log_in, secret_in, send, stranger, token_in
+from door_testing import PASSWORD, add_login, cheap, log_in, secret_in, send, stranger, token_in
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from macule.errors import Conflict
+from macule.errors import Conflict, NoSuchRecord
 from macule.records import accounts, tickets
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Role
@@ -43,6 +43,25 @@ def test_the_first_start_prints_a_link_and_makes_no_password(clinic: Clinic, app
         user, ticket = session.scalars(select(User)).one(), session.get(Ticket, tickets.digest(_path(new)[7:]))
         assert user.role == "admin" and (user.password_hash or "").startswith("$argon2id$")
         assert ticket is not None and ticket.used_at is not None
+
+
+def test_the_first_link_ends_once_anybody_has_an_account(clinic: Clinic, app: FastAPI) -> None:
+    link = accounts.first_link(clinic, base_url="http://testserver/") or ""
+    client = stranger(app)
+    token = token_in(client.get(_path(link)))
+    with clinic.work(SYSTEM) as work:  # as the provider of hospital accounts makes one
+        accounts.add(work, email="kim@clinic.example", name="Kim", role=Role.ADMIN)
+    with clinic.reading() as session:
+        assert session.scalars(select(Ticket.revoked_at)).one() is not None
+    assert client.get(_path(link)).status_code == 404
+    assert client.post(_path(link), data={"csrf_token": token} | FIRST).status_code == 404
+    with clinic.work(SYSTEM) as work:  # the ticket alone does not decide
+        work.session.execute(update(Ticket).values(revoked_at=None))
+    with pytest.raises(NoSuchRecord):
+        accounts.set_up(clinic, secret=_path(link)[7:], email="eve@x.example", name="Eve", password=PASSWORD,
+                        hasher=cheap())
+    with clinic.reading() as session:
+        assert session.scalars(select(User.email)).all() == ["kim@clinic.example"]
 
 
 def test_an_invitation_from_hand_to_account(clinic: Clinic, app: FastAPI) -> None:

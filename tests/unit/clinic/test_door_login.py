@@ -11,6 +11,7 @@ from clinic_testing import Clock
 from door_testing import PASSWORD, add_login, cheap, code_at, log_in, secret_in, send, stranger, token_in
 from fastapi import FastAPI
 from sqlalchemy import select
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from macule.errors import NotSignedIn, TooManyAttempts
@@ -19,6 +20,7 @@ from macule.records.clinic import Clinic
 from macule.records.domain import Actor, Role
 from macule.records.passwords import Hasher
 from macule.records.tables import Attempt, AuditRow, User
+from macule.web.clinic.door import address_of
 
 
 def _with_phone(clinic: Clinic, actor: Actor) -> tuple[bytes, list[str]]:
@@ -108,6 +110,34 @@ def test_guessing_from_many_addresses_is_counted_by_account(clinic: Clinic, app:
                                 address=f"10.0.0.{number}", hasher=cheap())
     with pytest.raises(TooManyAttempts):
         sign_in.by_password(clinic, email="kim@clinic.example", password=PASSWORD, address="10.0.1.1", hasher=cheap())
+
+
+def test_guessing_from_one_address_shuts_out_nobody_who_works_there(clinic: Clinic) -> None:
+    """Behind one address there may be a whole hospital."""
+    add_login(clinic)
+    add_login(clinic, email="new@clinic.example")
+
+    def come(email: str, password: str) -> None:
+        sign_in.by_password(clinic, email=email, password=password, address="10.0.0.1", hasher=cheap())
+
+    come("kim@clinic.example", PASSWORD)
+    for number in range(sign_in.PER_ADDRESS):
+        with pytest.raises(NotSignedIn):
+            come(f"guess-{number}@clinic.example", "wrong")
+    come("kim@clinic.example", PASSWORD)
+    for email, password in (("new@clinic.example", PASSWORD), ("kim@clinic.example", "wrong")):
+        with pytest.raises(TooManyAttempts):
+            come(email, password)
+    come("kim@clinic.example", PASSWORD)
+
+
+@pytest.mark.parametrize(("host", "counted"), [
+    ("2001:db8::1", "2001:db8::/64"), ("2001:db8::a:b:c:d", "2001:db8::/64"), ("fe80::1%eth0", "fe80::/64"),
+    ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"), ("::ffff:10.0.0.1", "10.0.0.1"), ("10.0.0.1", "10.0.0.1"),
+    ("testclient", "testclient"),
+])
+def test_what_is_counted_as_one_address(host: str, counted: str) -> None:
+    assert address_of(Request({"type": "http", "client": (host, 1)})) == counted
 
 
 def test_a_code_is_asked_for_and_taken_once(clinic: Clinic, app: FastAPI, clock: Clock) -> None:

@@ -76,7 +76,7 @@ def test_every_object_in_a_path_is_checked(app: FastAPI) -> None:
 def _clients(app: FastAPI, clinic: Clinic, mine: str, other: str) -> dict[str, TestClient]:
     clients: dict[str, TestClient] = {role.value: sign_in(app, clinic, role) for role in Role if role.staff}
     clients |= {"own link": open_link(app, clinic, mine), "another's link": open_link(app, clinic, other)}
-    for name, scopes in (("every scope", tuple(policy.BY_SCOPE)), ("wrong scope", ("dashboard:read",))):
+    for name, scopes in (("every scope", tuple(policy.BY_SCOPE)), ("wrong scope", ("webhooks:manage",))):
         clients[name] = stranger(app)
         with clinic.work(SYSTEM) as work:
             secret = api_keys.create(work, name=name, scopes=scopes, valid_for=None)[1]
@@ -88,7 +88,7 @@ def _permitted(who: str, clients: dict[str, TestClient]) -> frozenset[Permission
     if who == "every scope":
         return frozenset[Permission]().union(*policy.BY_SCOPE.values())
     if who == "wrong scope":
-        return policy.BY_SCOPE["dashboard:read"]
+        return policy.BY_SCOPE["webhooks:manage"]
     return policy.BY_ROLE[Role.PATIENT if "link" in who else Role(who)]
 
 

@@ -10,13 +10,15 @@ import pytest
 from clinic_testing import Signed, add_exam, add_lesion, make_app, png, sign_in
 from fastapi import FastAPI
 from macule_testing import write_bundle
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 from starlette.testclient import TestClient
 
 from macule.records import api_keys, consent, database
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, ConsentScope, Role
 from macule.records.models import LazyModel
-from macule.records.tables import Exam, Lesion
+from macule.records.tables import Exam, Lesion, Patient
 
 
 @pytest.fixture
@@ -112,6 +114,23 @@ def test_without_the_database(
     monkeypatch.setattr(clinic.database, "_engine", engine)
     assert nurse.get(f"/patients/{lesion.patient_id}").status_code == 200
     assert send(machine, lesion).status_code == 201 and exams(clinic) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_nobody_learns_where_the_database_is(clinic: Clinic, caplog: pytest.LogCaptureFixture) -> None:
+    away = replace(clinic, database=database.Database("postgresql://keeper:geheim@127.0.0.1:1/wards7"))
+    page = TestClient(make_app(away), raise_server_exceptions=False).get("/p/abc")
+    assert page.status_code == 503 and "database does not answer" in page.text
+    for told in ("127.0.0.1", "keeper", "geheim", "wards7"):
+        assert told not in page.text and told not in caplog.text
+    assert "OperationalError" in caplog.text
+    away.database.close()
+
+
+def test_an_errors_text_holds_no_patients_row(clinic: Clinic) -> None:
+    with pytest.raises(IntegrityError) as caught, clinic.database.writing() as session:
+        session.execute(insert(Patient).values(id="x", pseudonym="P-SECRET", created_by="x", version=1))
+    assert "P-SECRET" not in str(caught.value).replace(str(caught.value.orig), "")
 
 
 def unreachable(url: str) -> Any:

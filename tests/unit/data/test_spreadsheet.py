@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from macule.data.atomic import writing
-from macule.data.spreadsheet import harmless, restored
+from macule.spreadsheet import harmless, restored
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "'=1", "''@"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "'=1", "''@", " =1+1", "\n=1+1", "' -1"])
 def test_a_formula_is_text_and_comes_back(cell):
     assert harmless(cell) == f"'{cell}"
     assert restored(harmless(cell)) == cell

@@ -16,7 +16,7 @@ from macule.records.clinic import Clinic
 from macule.records.dashboard import Board, Figures
 from macule.records.domain import SYSTEM, Decision, ExamState, OverrideReason, Role, new_id
 from macule.records.figures import TOO_FEW, Share, Window
-from macule.records.tables import Biopsy, BundleRecord, Exam, Review, User
+from macule.records.tables import Biopsy, BundleRecord, Exam, Lesion, Review, User
 from macule.records.tending import tend_when_due
 
 Add = Callable[..., str]
@@ -25,7 +25,7 @@ Add = Callable[..., str]
 @pytest.fixture
 def add(clinic: Clinic) -> Add:
     """Puts an exam with what was read and found of it; ages in days before START."""
-    lesion = add_lesion(clinic)
+    patient = add_lesion(clinic).patient_id
     reader = add_user(clinic, Role.DERMATOLOGIST, name="Dr One")
     with clinic.work(SYSTEM) as work:
         for name in "ab":
@@ -33,7 +33,9 @@ def add(clinic: Clinic) -> Add:
 
     def put(*, days: float = 0, state: str = "answered", top: str | None = "nv", risk: str | None = "low",
             why: str | None = None, own: str | None = None, final: str | None = None, reason: str | None = None,
-            found: str | None = None, bundle: str | None = "a") -> str:
+            found: str | None = None, bundle: str | None = "a", lesion: Lesion | None = None,
+            by: str | None = None) -> str:
+        lesion = lesion or add_lesion(clinic, patient_id=patient)
         received, key = START - timedelta(days=days), new_id(START)
         decided = received + timedelta(hours=3) if final else None
         answered = state == "answered"
@@ -50,8 +52,9 @@ def add(clinic: Clinic) -> Add:
             work.session.execute(insert(Exam), [exam])
             if final:
                 work.session.execute(insert(Review), [{
-                    "id": new_id(START), "version": 1, "exam_id": key, "reader_id": reader.id, "second": False,
-                    "created_at": decided - timedelta(seconds=50), "top_code": top,
+                    "id": new_id(START), "version": 1, "exam_id": key, "reader_id": by or reader.id,
+                    "second": False, "created_at": decided - timedelta(seconds=90), "top_code": top,
+                    "own_at": decided - timedelta(seconds=50) if own else None,
                     "bundle_sha256": bundle * 64 if bundle else None, "own_code": own, "final_code": final,
                     "decision": "confirm" if final == top else "override", "reason": reason, "decided_at": decided}])
             if found:
@@ -128,7 +131,7 @@ def test_switches_tell_where_the_machine_was_right(clinic: Clinic, add: Add) -> 
     assert r.before.n == 5 and r.after.n == 6 and r.before.count("nv", "mel") == 3
     (row,) = r.readers
     assert row.name == "Dr One" and row.readings == 6 and row.agreed_before == Share(2, 5)
-    assert row.agreed_after == Share(4, 6) and row.right == Share(1, 4) and row.spent.n == 6
+    assert row.agreed_after == Share(4, 6) and row.right == Share(1, 4) and row.spent.n == 5  # from the own diagnosis
 
 
 def test_biopsies_judge_the_machine(clinic: Clinic, add: Add) -> None:
@@ -175,6 +178,53 @@ def test_the_board_counts_once_a_minute(clinic: Clinic, clock: Clock, add: Add) 
     assert Board(fresh=timedelta(0)).figures(clinic, window=window).period.received == 2
     clock.turn(seconds=2)
     assert board.figures(clinic, window=window).period.received == 2
+
+
+def test_a_lesion_that_was_biopsied_twice_counts_once(clinic: Clinic, add: Add) -> None:
+    lesion = add_lesion(clinic)
+    add(days=30, final="nv", found="nv", lesion=lesion)
+    add(days=3, top="mel", risk="high", final="mel", found="mel", lesion=lesion)
+    found = _figures(clinic)
+    assert found.biopsied.cells == {("mel", "mel"): 1} and found.medium.n == 1 and sum(found.trends.biopsies) == 2
+    early = _figures(clinic, until=START - timedelta(days=10))
+    assert early.biopsied.cells == {("nv", "nv"): 1}
+
+
+def test_a_case_that_is_read_again_tells_nothing_by_its_biopsy(clinic: Clinic, add: Add) -> None:
+    exam_id = add(days=3, own="nv", final="nv", found="mel")
+    for state, counted in (("second", 0), ("committed", 0), ("decided", 1)):
+        with clinic.work(SYSTEM) as work:
+            work.get(Exam, exam_id).review_state = state
+        found = _figures(clinic)
+        assert found.biopsied.n == counted and found.strip[-1].risk_of_decided[Risk.LOW] == counted
+
+
+def test_programs_are_counted_apart_from_people(clinic: Clinic, add: Add) -> None:
+    with clinic.work(SYSTEM) as work:
+        program = User(id=work.new_id(), email="a@key.invalid", name="Reads by itself", role="machine", active=False,
+                       created_at=work.now)
+        work.session.add(program)
+    add(days=1, own="nv", final="nv", found="nv"), add(days=1, own="mel", final="nv")
+    for code in ("nv", "mel"):
+        add(days=1, own="nv", final=code, reason=None if code == "nv" else "other", found="nv", by=program.id)
+    found = _figures(clinic)
+    r = found.readings
+    assert (r.total, r.before.n, r.after.n, r.switches.readings, r.effect.readings) == (2, 2, 2, 2, 1)
+    assert r.decisions[Decision.OVERRIDE] == 0 and r.overrides[OverrideReason.OTHER] == 0
+    assert [(row.name, row.system, row.readings) for row in r.readers] == [
+        ("Dr One", False, 2), ("Reads by itself", True, 2)]
+    assert found.turnaround.decision.n == 2 and found.period.decided == 4
+    assert [model.with_readers for model in found.models if model.name == "a"] == [Share(2, 2)]
+
+
+def test_times_of_reopened_cases_are_left_out(clinic: Clinic, add: Add) -> None:
+    exam_id = add(days=1, own="nv", final="nv")
+    add(days=1, own="nv", final="nv")
+    assert _figures(clinic).readings.readers[0].spent.n == 2
+    with clinic.work(SYSTEM) as work:
+        work.record("review.reopened", "exam", exam_id)
+    found = _figures(clinic)
+    assert found.readings.readers[0].spent.n == found.turnaround.decision.n == 1 and found.readings.total == 2
 
 
 def test_a_reader_who_left_keeps_a_row(clinic: Clinic, add: Add) -> None:

@@ -206,7 +206,7 @@ def test_sqlite_is_locked_by_another_program(
     waiting = receive(clinic, lesion)
     other = sqlite3.connect(tmp_path / "macule.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    refuses(clinic, lesion, waiting, DatabaseAway, "locked")
+    refuses(clinic, lesion, waiting, DatabaseAway, "does not answer")
     other.execute("ROLLBACK")
     recovers(clinic, lesion, waiting)
     clinic.database.close()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import pypdfium2 as pdfium
 import pytest
 from clinic_testing import Clock, add_exam, add_lesion, add_user, blurred, dark, png
 from sqlalchemy import select
 
 from macule.errors import Conflict, NoSuchRecord, NotAllowed
+from macule.exchange import exam_pdf
 from macule.exchange.exam_pdf import Audience
-from macule.records import reports, reviews, site
+from macule.records import biopsies, blinding, reports, reviews, site
 from macule.records.clinic import Clinic
-from macule.records.domain import Actor, ActorKind, Role
+from macule.records.domain import SYSTEM, Actor, ActorKind, Role
 from macule.records.tables import AuditRow, Exam
 
 
 def _gathered(clinic: Clinic, exam: Exam) -> reports.ExamPaper:
-    return reports.gather(clinic, exam_id=exam.id, language="en", public_url="https://clinic.example/")
+    return reports.gather(clinic, actor=SYSTEM, exam_id=exam.id, language="en", public_url="https://clinic.example/")
 
 
 def _decide(clinic: Clinic, reader: Actor, exam: Exam, code: str = "nv") -> None:
@@ -49,22 +51,23 @@ def test_it_gathers_what_the_records_hold(clinic: Clinic, clock: Clock) -> None:
 def test_both_wordings_are_the_same_bytes_again(clinic: Clinic, clock: Clock) -> None:
     exam = add_exam(clinic)
     for audience in Audience:
-        first = reports.pdf(clinic, exam_id=exam.id, audience=audience)
+        first = reports.pdf(clinic, actor=SYSTEM, exam_id=exam.id, audience=audience)
         clock.turn(days=1)
-        assert first.startswith(b"%PDF-") and first == reports.pdf(clinic, exam_id=exam.id, audience=audience)
+        again = reports.pdf(clinic, actor=SYSTEM, exam_id=exam.id, audience=audience)
+        assert first.startswith(b"%PDF-") and first == again
 
 
 def test_a_refused_picture_has_a_report_and_a_waiting_one_has_none(clinic: Clinic) -> None:
     refused = add_exam(clinic, picture=blurred())
     assert not _gathered(clinic, refused).judged
-    assert reports.pdf(clinic, exam_id=refused.id, audience=Audience.PATIENT).startswith(b"%PDF-")
+    assert reports.pdf(clinic, actor=SYSTEM, exam_id=refused.id, audience=Audience.PATIENT).startswith(b"%PDF-")
     with clinic.work(add_user(clinic, Role.NURSE)) as work:
         row = work.get(Exam, refused.id)
         row.state, row.result = "waiting", None
     with pytest.raises(Conflict, match="no answer yet"):
-        reports.pdf(clinic, exam_id=refused.id, audience=Audience.PATIENT)
+        reports.pdf(clinic, actor=SYSTEM, exam_id=refused.id, audience=Audience.PATIENT)
     with pytest.raises(NoSuchRecord):
-        reports.pdf(clinic, exam_id="nothing", audience=Audience.PATIENT)
+        reports.pdf(clinic, actor=SYSTEM, exam_id="nothing", audience=Audience.PATIENT)
 
 
 def test_a_reader_who_has_not_committed_gets_neither_wording(clinic: Clinic) -> None:
@@ -78,6 +81,28 @@ def test_a_reader_who_has_not_committed_gets_neither_wording(clinic: Clinic) -> 
     with clinic.reading() as session:
         rows = session.execute(select(AuditRow.action, AuditRow.patient_id).order_by(AuditRow.seq)).all()
     assert rows[-2:] == [("answer.seen", exam.patient_id), ("report.issued", exam.patient_id)]
+
+
+def test_of_the_lesions_other_exams_nothing_is_told_before_they_are_read(clinic: Clinic, clock: Clock) -> None:
+    lesion, reader = add_lesion(clinic), add_user(clinic, Role.DERMATOLOGIST)
+    read = add_exam(clinic, lesion=lesion)
+    clock.turn(days=30)
+    unread = add_exam(clinic, lesion=lesion, picture=dark())
+    for exam in (read, unread):
+        with clinic.reading() as session:
+            assert blinding.hidden_among(session, actor=reader, exam_ids=[read.id, unread.id]) >= {exam.id}
+        _decide(clinic, reader if exam is read else add_user(clinic, Role.DERMATOLOGIST), exam)
+    with clinic.work(reader) as work:
+        biopsies.record(work, exam_id=read.id, version=0, code="nv", reported_on=clock.now.date())
+    paper = reports.gather(clinic, actor=reader, exam_id=read.id, language="en", public_url=None)
+    first, second = paper.history
+    assert (first.risk, first.final, first.tissue) == (read.risk, "nv", "nv")
+    assert second == exam_pdf.Visit(second.taken_at, "not read"), "the day alone"
+    assert _gathered(clinic, read).history[1].risk == unread.risk
+    content = reports.issue(clinic, actor=reader, exam_id=read.id, audience=Audience.DOCTOR)
+    shown = pdfium.PdfDocument(content)
+    words = "".join(page.get_textpage().get_text_range() for page in shown)
+    assert "Not read" in words
 
 
 @pytest.mark.parametrize("release", ["at_once", "after_review"])

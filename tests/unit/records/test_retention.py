@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from clinic_testing import Clock, add_exam, add_lesion, add_user
 from sqlalchemy import select
 
-from macule.records import biopsies, consent, retention, reviews, site
+from macule.records import biopsies, consent, privacy, retention, reviews, site
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Role
-from macule.records.tables import Erasure, Patient
+from macule.records.tables import Erasure, Exam, Patient
 
 
 def _keep(clinic: Clinic, days: int | None) -> None:
@@ -29,6 +30,9 @@ def test_every_kind_of_visit_counts(clinic: Clinic, clock: Clock) -> None:
     reader = add_user(clinic, Role.DERMATOLOGIST)
     spots = {name: add_lesion(clinic, pseudonym=name) for name in ("silent", "seen", "agreed", "read", "tested")}
     exams = {name: add_exam(clinic, lesion=spots[name]) for name in ("read", "tested")}
+    with clinic.work(reader) as work:
+        reviews.commit(work, exam_id=exams["tested"].id, own_code="nv")
+        reviews.decide(work, exam_id=exams["tested"].id, version=None, decision="confirm", management="biopsy")
     clock.turn(days=90)
     add_exam(clinic, lesion=spots["seen"])
     with clinic.work(reader) as work:
@@ -57,7 +61,8 @@ def test_the_worker_erases_once_a_day(clinic: Clinic, clock: Clock) -> None:
     add_exam(clinic, lesion=add_lesion(clinic, pseudonym="old"))
     clock.turn(days=31)
     add_lesion(clinic, pseudonym="new")
-    retention.apply_when_due(clinic)
+    while retention.apply_when_due(clinic):
+        pass
     with clinic.reading() as session:
         erasure = session.scalars(select(Erasure)).one()
         names = [name for name in session.scalars(select(Patient.pseudonym)) if not name.startswith("erased")]
@@ -73,6 +78,27 @@ def test_the_worker_erases_once_a_day(clinic: Clinic, clock: Clock) -> None:
     retention.apply_when_due(clinic)
     with clinic.reading() as session:
         assert len(list(session.scalars(select(Erasure)))) == 2
+
+
+def test_who_comes_in_while_others_are_erased_is_kept(
+    clinic: Clinic, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _keep(clinic, 30)
+    spots = [add_lesion(clinic, pseudonym=name) for name in ("one", "two")]
+    clock.turn(days=40)
+    finish, came = privacy.finish, list[Exam]()
+
+    def slowly(clinic: Clinic, *, erasure_id: str) -> None:
+        with clinic.reading() as session:
+            gone = session.get_one(Erasure, erasure_id).patient_id
+        other = next(spot for spot in spots if spot.patient_id != gone)
+        came.append(add_exam(clinic, lesion=other))  # while the first one's pictures are deleted
+        finish(clinic, erasure_id=erasure_id)
+
+    monkeypatch.setattr(privacy, "finish", slowly)
+    assert retention.apply(clinic) == 1
+    with clinic.reading() as session:
+        assert session.get(Exam, came[0].id) is not None and clinic.store.get(came[0].picture)
 
 
 def test_erased_patients_are_not_counted_again(clinic: Clinic, clock: Clock) -> None:

@@ -11,7 +11,7 @@ from clinic_testing import Clock, add_exam, add_user
 from sqlalchemy import select
 
 from macule.errors import Conflict, NoSuchRecord, NotAllowed, RecordInvalid
-from macule.records import biopsies, blinding, comments, reviews, site
+from macule.records import biopsies, blinding, casefile, comments, reviews, site
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Actor, Role
 from macule.records.reviews import Switch
@@ -89,7 +89,10 @@ def test_who_saw_the_answer_commits_no_more(clinic: Clinic, exam: Exam, reader: 
     _settings(clinic, commit_first=True)
     with pytest.raises(Conflict, match="you have seen"):
         _commit(clinic, reader, exam)
-    _decide(clinic, reader, exam)  # or the case would wait for ever
+    with pytest.raises(NotAllowed, match="without an own diagnosis"):  # nor is it decided by them, while others can
+        _decide(clinic, reader, exam)
+    with clinic.reading() as session:
+        assert "another reader" in str(casefile.read(session, actor=reader, exam_id=exam.id).may_decide)
 
 
 def test_the_first_sight_is_kept_and_each_one_logged(clinic: Clinic, exam: Exam, reader: Actor, clock: Clock) -> None:
@@ -185,9 +188,9 @@ def test_a_second_reader_is_asked_for_by_the_sites_rule_or_afterwards(
 
 
 def test_reopening_keeps_what_was_said(clinic: Clinic, exam: Exam, reader: Actor) -> None:
+    _commit(clinic, reader, exam, "mel")
     with pytest.raises(Conflict, match="nothing to reopen"), clinic.work(reader) as work:
         reviews.reopen(work, exam_id=exam.id, version=None, reason="mistake")
-    _commit(clinic, reader, exam, "mel")
     _decide(clinic, reader, exam, "mel", note="Blue veil.")
     with pytest.raises(RecordInvalid), clinic.work(reader) as work:
         reviews.reopen(work, exam_id=exam.id, version=None, reason="")
@@ -213,8 +216,42 @@ def test_who_only_looked_is_no_second_reader(clinic: Clinic, exam: Exam, reader:
         reviews.look(work, exam_id=exam.id)
     with clinic.reading() as session:
         assert not blinding.hidden(session, actor=other, exam_id=exam.id)
-    with pytest.raises(NotAllowed, match="looked"):
+    with pytest.raises(NotAllowed, match="without an own diagnosis"):
         _decide(clinic, other, exam, "mel")
+    with clinic.work(other) as work:
+        reviews.reopen(work, exam_id=exam.id, version=None, reason="mistake")
+    with pytest.raises(NotAllowed, match="without an own diagnosis"):  # looking and reopening is no way round either
+        _decide(clinic, other, exam, "mel")
+    _decide(clinic, reader, exam)
+
+
+def test_who_has_not_seen_the_answer_changes_nothing_about_it(
+    clinic: Clinic, exam: Exam, reader: Actor, other: Actor
+) -> None:
+    _commit(clinic, reader, exam)
+    _decide(clinic, reader, exam)
+    with pytest.raises(NotAllowed, match="before you reopen"), clinic.work(other) as work:
+        reviews.reopen(work, exam_id=exam.id, version=None, reason="mistake")
+    with pytest.raises(NotAllowed, match="before you ask"), clinic.work(other) as work:
+        reviews.ask_second(work, exam_id=exam.id, version=None)
+    with pytest.raises(NotAllowed, match="before you record"):
+        _biopsy(clinic, other, exam)
+    assert _now(clinic, exam).review_state == "decided"
+
+
+def test_a_biopsy_waits_for_the_decision(clinic: Clinic, exam: Exam, reader: Actor) -> None:
+    _commit(clinic, reader, exam)
+    with pytest.raises(Conflict, match="no reader has decided"):
+        _biopsy(clinic, reader, exam)
+    _decide(clinic, reader, exam, second=True)
+    with clinic.work(reader) as work:
+        reviews.reopen(work, exam_id=exam.id, version=None, reason="biopsy")
+    _biopsy(clinic, reader, exam)  # which is why it was reopened
+
+
+def _biopsy(clinic: Clinic, actor: Actor, exam: Exam) -> None:
+    with clinic.work(actor) as work:
+        biopsies.record(work, exam_id=exam.id, version=0, code="mel", reported_on=work.now.date())
 
 
 def _at_once(*tasks: Callable[[], None]) -> list[Exception | None]:
@@ -275,6 +312,8 @@ def test_one_reader_in_two_windows_has_one_row(clinic: Clinic, exam: Exam, reade
 
 def test_a_biopsy_is_recorded_once_and_corrected_in_the_open(clinic: Clinic, exam: Exam, reader: Actor) -> None:
     today = clinic.clock().date()
+    _commit(clinic, reader, exam)
+    _decide(clinic, reader, exam, second=True)
     with clinic.work(reader) as work:
         biopsies.record(work, exam_id=exam.id, version=0, code="mel", reported_on=today.isoformat(), note=" pT1a ")
     with pytest.raises(Conflict), clinic.work(reader) as work:

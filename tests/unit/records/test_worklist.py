@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from clinic_testing import START, add_lesion, add_user
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from macule.analysis.patient import Modality, Site
 from macule.analysis.result import Risk
@@ -15,7 +15,7 @@ from macule.records import reviews, site, worklist, worklist_counts
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Actor, Role
 from macule.records.site import SiteSettings
-from macule.records.tables import Exam, Lesion
+from macule.records.tables import Exam, Lesion, Review, User
 from macule.records.worklist import ALLOWED, Cursor, Filters, Show
 from macule.records.worklist_counts import Counts
 
@@ -153,6 +153,29 @@ def test_a_case_moves_through_the_lists(clinic: Clinic) -> None:
     assert lists(first) == lists(second) == [Show.DECIDED]
 
 
+def test_a_case_that_was_begun_and_left_is_read_by_others(clinic: Clinic) -> None:
+    first, second = add_user(clinic, Role.DERMATOLOGIST), add_user(clinic, Role.DERMATOLOGIST)
+    left, begun, newest = _exams(clinic, add_lesion(clinic), (Risk.LOW, 3), (Risk.HIGH, 2), (Risk.LOW, 1))
+    for exam_id in (left, begun):
+        with clinic.work(first) as work:
+            reviews.commit(work, exam_id=exam_id, own_code="nv")
+    with clinic.work(SYSTEM) as work:
+        review = work.session.scalars(select(Review).where(Review.exam_id == left)).one()
+        review.own_at = START - timedelta(hours=25)
+    assert _list(clinic, second) == [left, newest] and _counts(clinic, second).shows[Show.OPEN] == 2
+    assert _list(clinic, first) == [newest] and _list(clinic, first, Filters(show=Show.MINE)) == [left, begun]
+    with clinic.reading() as session:
+        view = worklist.view(session, actor=second, now=START)
+        assert worklist.following(session, view=view, exam_id=newest) == left
+        assert [case.own_code for case in worklist.page(session, view=view, filters=Filters()).cases] == [None, None]
+    with clinic.work(SYSTEM) as work:
+        work.get(User, first.id).active = False
+    assert _list(clinic, second) == [left, begun, newest] and _list(clinic, second, Filters(patient="P-")) != []
+    with clinic.work(second) as work:
+        reviews.commit(work, exam_id=left, own_code="nv")
+    assert _list(clinic, second) == [begun, newest]
+
+
 def test_the_next_case_is_another_one(clinic: Clinic) -> None:
     reader = add_user(clinic, Role.DERMATOLOGIST)
     newer, older = _exams(clinic, add_lesion(clinic), (Risk.LOW, 1), (Risk.LOW, 2))
@@ -179,5 +202,5 @@ def test_a_long_list_is_read_from_its_index(clinic: Clinic) -> None:
         statement, values = statements[-1]
         rows = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
         plan = "\n".join(str(row) for row in rows)
-    assert plan.count("USING COVERING INDEX ix_exam_worklist (review_state=? AND risk=?") == 3, plan
+    assert plan.count("USING COVERING INDEX ix_exam_worklist (review_state=? AND risk=?") == 6, plan
     assert "ORDER BY" not in plan

@@ -99,7 +99,7 @@ def _write_rejects(path: Path, rejects: list[Reject]) -> None:
     import csv
 
     from macule.data.atomic import writing
-    from macule.data.spreadsheet import harmless
+    from macule.spreadsheet import harmless
 
     with writing(path, errors="backslashreplace") as stream:
         writer = csv.DictWriter(stream, REJECT_COLUMNS, lineterminator="\n")

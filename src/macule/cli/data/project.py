@@ -43,7 +43,7 @@ def _write(out: Path, read: Any, labels: list[Labels], vocabulary: str) -> None:
     """label: empty where it is lost; then `lost` says why."""
     from macule.data.atomic import writing
     from macule.data.projection import Loss, project_label
-    from macule.data.spreadsheet import harmless
+    from macule.spreadsheet import harmless
 
     names = zip(*(read.column(name).to_pylist() for name in ("dataset", "picture_id", "malignant")), strict=True)
     with writing(out) as stream:

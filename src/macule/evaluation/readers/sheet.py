@@ -11,8 +11,8 @@ from pathlib import Path, PurePath
 from macule.data import pictures
 from macule.data.sources import tables
 from macule.data.sources.tables import Row
-from macule.data.spreadsheet import restored
 from macule.errors import DatasetError, InputNotFound
+from macule.spreadsheet import restored
 from macule.taxonomy import TABLE, Diagnosis, Malignancy, resolve
 
 #: So many wrong rows are told one by one.

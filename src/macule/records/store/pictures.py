@@ -36,6 +36,13 @@ class PictureStore:
     def get(self, address: str) -> bytes:
         return self._opened(address, self.sealed(address))
 
+    def has(self, address: str) -> bool:
+        try:
+            self._read(address, first=1)
+        except NoSuchRecord:
+            return False
+        return True
+
     def delete(self, address: str) -> None:
         if _ADDRESS.fullmatch(address):
             self._shelf.remove(_name(address))

@@ -13,7 +13,7 @@ from macule.web.clinic.admin.keys import SCOPES
 from macule.web.clinic.admin.webhooks import EVENTS
 from macule.web.clinic.api.handbook import Handbook, write
 from macule.web.clinic.pages import render
-from macule.web.clinic.state import state_of
+from macule.web.clinic.state import address_here
 
 router = APIRouter(include_in_schema=False)
 _markdown = MarkdownIt("zero").enable("backticks")
@@ -21,10 +21,9 @@ _markdown = MarkdownIt("zero").enable("backticks")
 
 @router.get("/api")
 def documentation(request: Request) -> Response:
-    base = state_of(request).settings.public_url or str(request.base_url).rstrip("/")
     return render(
-        request, "api/page.html", book=_handbook(request.app), base=base, inline=inline, scopes=SCOPES, events=EVENTS,
-        attempts=ATTEMPTS, kept_days=KEPT.days,
+        request, "api/page.html", book=_handbook(request.app), base=address_here(request), inline=inline,
+        scopes=SCOPES, events=EVENTS, attempts=ATTEMPTS, kept_days=KEPT.days,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from macule.records import audit_check
 from macule.records.audit_check import Wanted
 from macule.records.policy import Permission
+from macule.records.words import day
 from macule.web.clinic.door import Visit, allow
 from macule.web.clinic.pages import render, see_other
 from macule.web.clinic.state import clinic_of
@@ -71,9 +72,7 @@ def _address(values: Mapping[str, str | int]) -> str:
 
 def _day(text: str, name: str) -> tuple[datetime | None, str]:
     """Midnight UTC, or what is wrong."""
-    if not text:
-        return None, ""
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC), ""
-    except ValueError:
-        return None, f"{name}: give a day such as 2026-03-31."
+    found = day(text)
+    if found is None:
+        return None, f"{name}: give a day such as 2026-03-31." if text else ""
+    return datetime.combine(found, time(), UTC), ""

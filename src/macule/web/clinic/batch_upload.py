@@ -24,8 +24,8 @@ from macule.records.batch_table import Table
 from macule.records.batches import Arrived
 from macule.records.clinic import Clinic
 from macule.records.spool import Spool
-from macule.web.clinic.proof import FIELD
 from macule.web.faults import MalformedRequest, UploadTooSlow
+from macule.web.parts import MAX_FIELD_BYTES, PartHeaders
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks  # exists for type checkers only
@@ -33,13 +33,12 @@ if TYPE_CHECKING:
 #: Bytes of one request, and seconds that may pass without a byte of it.
 MOST_BYTES = 2_000_000_000
 STALL_S = 60.0
-_FIELD_BYTES = 4096
 Fields = dict[str, str]
 #: Called once the fields are there, before the first file is kept; raises MaculeError to refuse them.
 Check = Callable[[Fields], None]
 
 
-class Upload:
+class Upload(PartHeaders):
     """What the form held. `fault`: why it is refused; the rest of the body was read and not kept."""
 
     def __init__(self, clinic: Clinic, check: Check, limits: Limits) -> None:
@@ -62,19 +61,8 @@ class Upload:
         }
 
     def _begin(self) -> None:
-        self._header, self._value, self._options = b"", b"", dict[bytes, bytes]()
+        self._new_part()
         self._kept, self._oversize, self._name = bytearray(), False, ""
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._options = parse_options_header(self._value)[1]
-        self._header, self._value = b"", b""
 
     def _headers(self) -> None:
         if b"filename" not in self._options:
@@ -96,7 +84,7 @@ class Upload:
             spool = self._spool
             self._guarded(lambda: spool.write(data[start:end]))
             return
-        room = self._limits.member if b"filename" in self._options else _FIELD_BYTES
+        room = self._limits.member if b"filename" in self._options else MAX_FIELD_BYTES
         self._oversize = self._oversize or len(self._kept) + end - start > room
         if not self._oversize:
             self._kept += data[start:end]
@@ -228,6 +216,3 @@ async def read(request: Request, *, clinic: Clinic, check: Check, limits: Limits
         if isinstance(error, FormParserError | ClientDisconnect):
             raise MalformedRequest(f"the form is not valid multipart/form-data: {error}") from None
         raise
-
-
-__all__ = ["FIELD", "MOST_BYTES", "Upload", "read"]

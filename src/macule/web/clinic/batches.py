@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +13,10 @@ from macule.analysis.patient import Modality
 from macule.errors import InputError, RecordInvalid
 from macule.records import batch_outcomes, batches, consent, limits, site
 from macule.records.archives import Limits
+from macule.records.audit import listed
 from macule.records.batch_outcomes import PAGE, Totals
 from macule.records.batches import Belonging, Plan
+from macule.records.clinic import Clinic
 from macule.records.domain import ConsentScope
 from macule.records.policy import Permission
 from macule.web.clinic import batch_upload
@@ -49,8 +51,7 @@ async def send(request: Request, visit: Sender) -> Response:
         limits.hit(clinic, bucket=f"batch:{visit.actor.id}", limit=PER_HOUR, per=timedelta(hours=1))
         batches.checked(clinic, _plan(fields, site_language))
 
-    with clinic.reading() as session:
-        site_language = site.read(session).language
+    site_language = await run_in_threadpool(_site_language, clinic)
     try:
         upload = await batch_upload.read(request, clinic=clinic, check=check, limits=Limits(member=most))
         batch_id = await run_in_threadpool(_take, visit, upload, clinic, _plan(fields, site_language))
@@ -62,6 +63,11 @@ async def send(request: Request, visit: Sender) -> Response:
         return await run_in_threadpool(_list, request, visit.looking(), fields, wrong={"files": str(fault)})
     state_of(request).worker.wake()
     return see_other(f"/batches/{batch_id}")
+
+
+def _site_language(clinic: Clinic) -> str:
+    with clinic.reading() as session:
+        return site.read(session).language
 
 
 def _plan(fields: dict[str, str], language: str) -> Plan:
@@ -82,7 +88,7 @@ def _plan(fields: dict[str, str], language: str) -> Plan:
     )
 
 
-def _take(visit: Visit, upload: batch_upload.Upload, clinic: Any, plan: Plan) -> str:
+def _take(visit: Visit, upload: batch_upload.Upload, clinic: Clinic, plan: Plan) -> str:
     try:
         return batches.create(clinic, actor=visit.actor, plan=plan, files=upload.files, table=upload.table)
     except BaseException:
@@ -102,14 +108,12 @@ def _list(request: Request, visit: Visit, values: dict[str, str], *, wrong: dict
 
 @router.get("/{batch_id}")
 def one(request: Request, batch_id: str, visit: SenderOf, page: Page = 1) -> Response:
-    with clinic_of(request).work(visit.actor) as work:
-        work.record("batch.seen", "batch", batch_id, page=page)
     return _page(request, visit, batch_id, page, "batches/batch.html")
 
 
 @router.get("/{batch_id}/progress")
 def progress(request: Request, batch_id: str, visit: SenderOf, page: Page = 1) -> Response:
-    """The part of the page that changes while files are worked on."""
+    """The part of the page that changes while files are worked on; it asks for itself every two seconds."""
     return _page(request, visit, batch_id, page, "batches/_progress.html")
 
 
@@ -117,9 +121,10 @@ def progress(request: Request, batch_id: str, visit: SenderOf, page: Page = 1) -
 def outcomes(request: Request, batch_id: str, visit: SenderOf) -> Response:
     clinic = clinic_of(request)
     with clinic.reading() as session:
-        content = batch_outcomes.table(session, actor=visit.actor, batch_id=batch_id)
+        rows = batch_outcomes.rows(session, actor=visit.actor, batch_id=batch_id, page=None)
     with clinic.work(visit.actor) as work:
-        work.record("batch.exported", "batch", batch_id)
+        work.record("batch.exported", "batch", batch_id, rows=len(rows), **listed(row.patient_id for row in rows))
+    content = batch_outcomes.table(rows)
     shown = f'attachment; filename="batch-{batch_id}.csv"'
     return Response(content, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": shown})
 
@@ -137,5 +142,9 @@ def _page(request: Request, visit: Visit, batch_id: str, page: int, template: st
         totals: Totals = batch_outcomes.totals(session, [batch_id])[batch_id]
         pages = max(1, -(-totals.total // PAGE))
         rows = batch_outcomes.rows(session, actor=visit.actor, batch_id=batch_id, page=min(page, pages))
+    if template.endswith("batch.html") or totals.done == totals.total:
+        # Once opened and once complete, not at every turn of a page that renews itself.
+        with clinic.work(visit.actor) as work:
+            work.record("batch.seen", "batch", batch_id, page=page, **listed(row.patient_id for row in rows))
     return render(request, template, visit=visit, batch=batches.known(clinic, batch_id), totals=totals, rows=rows,
                   page=min(page, pages), pages=pages)

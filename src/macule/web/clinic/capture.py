@@ -127,6 +127,8 @@ def _page(
 ) -> Response:
     clinic = clinic_of(request)
     lesion, earlier, modality, agreed = _about(clinic, lesion_id, retake_of)
+    with clinic.work(visit.actor) as work:
+        work.record("lesion.seen", "lesion", lesion.id, patient_id=lesion.patient_id)
     home = _home(visit)
     return render(
         request, "care/capture.html", visit=visit, lesion=lesion, patient=lesion.patient, retake_of=earlier,

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from macule.records import export_csv
+from macule.records import blinding, export_csv
 from macule.records.dashboard import AGES, STRIP, days_back
 from macule.records.figures import TOO_FEW, Window
 from macule.records.policy import Permission
+from macule.records.words import day
 from macule.taxonomy import TABLE
 from macule.web.clinic import figure_words
 from macule.web.clinic.door import Visit, allow
@@ -48,13 +49,15 @@ def dashboard(
     period = asked.period if asked.period in PERIODS else USUAL
     window, messages = _window(period, asked, clinic.clock())
     found = state_of(request).board.figures(clinic, window=window)
+    with clinic.reading() as session:
+        blind = blinding.reads_first(session, actor=visit.actor)
     return render(
         request, "figures/dashboard.html", visit=visit, status=422 if messages else 200, found=found, period=period,
         periods={key: words for key, (words, _) in PERIODS.items()}, asked=asked, messages=messages,
         words=figure_words, names={code.value: entry.name for code, entry in TABLE.items()}, ages=AGES, strip=STRIP,
         too_few=TOO_FEW, ask=_ask(window),
-        # Whoever may not see a case is not shown a table of so few that one could be told from it.
-        least=1 if visit.may(Permission.READ_CASE) else TOO_FEW,
+        # Whoever may not see a case, or not yet, is not shown a table of so few that one could be told from it.
+        least=1 if visit.may(Permission.READ_CASE) and not blind else TOO_FEW, blind=blind,
     )
 
 
@@ -66,9 +69,9 @@ def exams_csv(
     """Streamed; the log has who exported how many before the first row leaves."""
     chosen = export_csv.choose(since=since, until=until, state=state)
     lines = export_csv.export(clinic_of(request), actor=visit.actor, chosen=chosen)
-    day = clinic_of(request).clock().date().isoformat()
+    today = clinic_of(request).clock().date().isoformat()
     return StreamingResponse(lines, media_type="text/csv; charset=utf-8",
-                             headers={"Content-Disposition": f'attachment; filename="macule-exams-{day}.csv"'})
+                             headers={"Content-Disposition": f'attachment; filename="macule-exams-{today}.csv"'})
 
 
 def _window(period: str, asked: Asked, now: datetime) -> tuple[Window, dict[str, str]]:
@@ -79,8 +82,8 @@ def _window(period: str, asked: Asked, now: datetime) -> tuple[Window, dict[str,
         return Window(since=None if days is None else days_back(days, now), bundle=bundle), {}
     typed = {"from": asked.since, "to": asked.until}
     messages = {name: "This is not a date: write it as 2026-11-30." for name, text in typed.items()
-                if text and _day(text) is None}
-    first, last = _day(asked.since), _day(asked.until)
+                if text and day(text) is None}
+    first, last = day(asked.since), day(asked.until)
     if first and last and last < first:
         messages["to"] = "This lies before the first day."
     if messages:
@@ -88,15 +91,8 @@ def _window(period: str, asked: Asked, now: datetime) -> tuple[Window, dict[str,
     return Window(_midnight(first), _midnight(last + timedelta(days=1)) if last else None, bundle), {}
 
 
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return datetime.combine(day, time(), UTC) if day else None
+def _midnight(when: date | None) -> datetime | None:
+    return datetime.combine(when, time(), UTC) if when else None
 
 
 def _ask(window: Window) -> dict[str, str]:

@@ -5,8 +5,8 @@ Every route outside of PUBLIC carries `allow(...)`; a test walks them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -94,7 +94,13 @@ def allow(permission: Permission | None, *, of: str | None = None) -> Any:
 def address_of(request: Request) -> str:
     """The client's address, for rate limits; of IPv6 the /64, which one customer has whole."""
     host = request.client.host if request.client else "unknown"
-    return ":".join(host.split(":")[:4]) if host.count(":") > 1 else host
+    try:
+        found = ip_address(host.partition("%")[0])
+    except ValueError:  # a proxy's socket, a test's client
+        return host
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
 
 
 def idle_time(request: Request) -> timedelta:
@@ -153,6 +159,3 @@ def _proved(request: Request, token: str | None, csrf: str) -> bool:
     if not proof.same(token, csrf):
         raise NotAllowed(proof.STALE)
     return True
-
-
-Guard = Callable[..., Visit]

@@ -58,9 +58,8 @@ def one(request: Request, lesion_id: str, visit: ReaderOfSpot) -> Response:
 
 @router.get("/lesions/{lesion_id}/edit")
 def correct(request: Request, lesion_id: str, visit: WriterOfSpot) -> Response:
-    with clinic_of(request).work(visit.actor) as work:
-        lesion = lesions.known(work.session, lesion_id)
-        work.record("lesion.seen", "lesion", lesion.id, patient_id=lesion.patient_id)
+    with clinic_of(request).reading() as session:
+        lesion = lesions.known(session, lesion_id)
     values = {"label": lesion.label, "version": str(lesion.version)}
     if lesion.map_view and lesion.map_x is not None and lesion.map_y is not None:
         region = region_at(MapView(lesion.map_view), lesion.map_x, lesion.map_y)
@@ -94,6 +93,8 @@ def _form(
     with clinic_of(request).reading() as session:
         patient = people.known(session, patient_id)
         spots = lesions.of_patient(session, patient_id)
+    with clinic_of(request).work(visit.actor) as work:  # the drawing shows all of the patient's spots
+        work.record("patient.seen", "patient", patient.id, patient_id=patient.id)
     others = [(number, spot) for number, spot in enumerate(spots, 1) if lesion is None or spot.id != lesion.id]
     status = 200 if fault is None else 409 if isinstance(fault, Conflict) else 422
     return render(

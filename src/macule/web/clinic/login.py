@@ -11,6 +11,7 @@ from starlette.responses import Response
 from macule.errors import NotSignedIn, TooManyAttempts
 from macule.records import sessions, sign_in
 from macule.records.sessions import Opened
+from macule.records.words import sentence
 from macule.web.clinic import cookies
 from macule.web.clinic.door import Visit, address_of, allow, idle_time, signed
 from macule.web.clinic.forms import Fields, form_fields
@@ -55,7 +56,7 @@ def login(
             hasher=state_of(request).hasher, replaces=cookies.read(request),
         )
     except (NotSignedIn, TooManyAttempts) as fault:
-        return login_form(request, step, after=after, email=email, message=_sentence(fault), status=status_of(fault),
+        return login_form(request, step, after=after, email=email, message=sentence(fault), status=status_of(fault),
                           headers=headers_of(fault))
     return welcome(request, opened, code_address(after) if half else after)
 
@@ -76,7 +77,7 @@ def code(request: Request, step: Annotated[Step, threshold], fields: Annotated[F
     try:
         opened = sign_in.by_code(clinic_of(request), half=half, token=token, code=fields.get("code", ""))
     except (NotSignedIn, TooManyAttempts) as fault:
-        return _code_form(request, step, after=after, message=_sentence(fault), status=status_of(fault),
+        return _code_form(request, step, after=after, message=sentence(fault), status=status_of(fault),
                           headers=headers_of(fault))
     return welcome(request, opened, after)
 
@@ -115,8 +116,3 @@ def _code_form(
 
 def _half(request: Request) -> sessions.Signed | None:
     return sign_in.half_way(clinic_of(request), token=cookies.read(request), idle=idle_time(request))
-
-
-def _sentence(fault: Exception) -> str:
-    text = str(fault)
-    return text[0].upper() + text[1:]

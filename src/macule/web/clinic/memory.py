@@ -28,8 +28,7 @@ def history(
 ) -> Response:
     """other: the exam to compare with; the one before this by default."""
     clinic = clinic_of(request)
-    with clinic.reading() as session:
-        course = changes.course(session, actor=visit.actor, exam_id=exam_id)
+    course = changes.seen(clinic, actor=visit.actor, exam_id=exam_id)
     chosen = _chosen(course, exam_id, other)
     context: dict[str, Any] = {"course": course, "chosen": chosen, "exam_id": exam_id, "spark": spark(course)}
     if chosen is not None:

@@ -18,7 +18,7 @@ from macule.web.clinic import care_forms
 from macule.web.clinic.door import Visit, allow
 from macule.web.clinic.forms import Fields, form_fields
 from macule.web.clinic.pages import render, see_other
-from macule.web.clinic.state import clinic_of, state_of
+from macule.web.clinic.state import address_here, clinic_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,7 +39,8 @@ def everybody(
     with clinic.reading() as session:
         found = people.listed(session, search=search, page=page)
     with clinic.work(visit.actor) as work:
-        work.record("patients.listed", "patients", "list", page=found.page, shown=len(found.rows))
+        work.record("patients.listed", "patients", "list", page=found.page,
+                    patients=[row.patient.id for row in found.rows])
     return render(request, "care/patients.html", visit=visit, found=found, search=search)
 
 
@@ -89,8 +90,9 @@ def link(request: Request, patient_id: str, visit: WriterOf, fields: Form) -> Re
     """Shown on this answer and never again, so it is no redirect: an address with the secret in it would be kept."""
     with clinic_of(request).work(visit.actor) as work:
         people.known(work.session, patient_id)
+        released.check_link(work.session, actor=visit.actor, patient_id=patient_id)
         secret = tickets.issue(work, purpose=Purpose.PATIENT, patient_id=patient_id)
-    address = _root(request) + PATHS[Purpose.PATIENT] + secret
+    address = address_here(request) + PATHS[Purpose.PATIENT] + secret
     return _page(request, visit, patient_id, link=address, qr=_qr(address))
 
 
@@ -129,10 +131,6 @@ def _form(
         wrong=fault.fields if isinstance(fault, RecordInvalid) else {}, conflict=isinstance(fault, Conflict),
         skin_types={kind.value: kind.name for kind in SkinType}, year=clinic_of(request).clock().year,
     )
-
-
-def _root(request: Request) -> str:
-    return (state_of(request).settings.public_url or str(request.base_url)).rstrip("/")
 
 
 def _qr(address: str) -> str:

@@ -37,10 +37,12 @@ def overview(request: Request, visit: Eraser, done: Annotated[str, Query(max_len
 
 @router.post("/find")
 def find(request: Request, visit: Eraser, fields: Form) -> Response:
-    """By POST: a pseudonym belongs in no address, history or log."""
+    """By POST, because it is written down: who asks for a person's whole record begins here."""
     clinic, pseudonym = clinic_of(request), fields.get("pseudonym", "")
-    with clinic.reading() as session:
-        patient = people.by_pseudonym(session, pseudonym)
+    with clinic.work(visit.actor) as work:
+        patient = people.by_pseudonym(work.session, pseudonym)
+        if patient is not None:
+            work.record("patient.found", "patient", patient.id, patient_id=patient.id)
     if patient is None:
         words = f"There is no patient {pseudonym[:64]!r}. Give the whole number; capitals do not matter."
         return _page(request, visit, wrong={"pseudonym": words}, values=fields)
@@ -103,6 +105,9 @@ def _page(
         due = [] if days is None else retention.overdue(session, now=now, days=days, limit=SHOWN)
         total = 0 if days is None else retention.count(session, now=now, days=days)
         erasures = privacy.erasures(session)
+    if due:
+        with clinic.work(visit.actor) as work:
+            work.record("patients.listed", "patients", "overdue", patients=[each.patient_id for each in due])
     return render(request, "privacy/overview.html", visit=visit, status=422 if wrong else 200, days=days, due=due,
                   total=total, erasures=erasures, done=done, wrong=wrong or {}, values=values or {},
                   reasons={**REASONS, ErasureReason.RETENTION.value: "Retention"})

@@ -40,8 +40,7 @@ def install(app: FastAPI) -> None:
 
 def _fault(request: Request, error: Exception) -> Response:
     fault = cast(MaculeError, error)  # the framework's signature is wider than what it was registered for
-    request.state.fault = fault.code  # for the request's line in the log
-    request.state.fault = fault.code  # for the log: never its text
+    request.state.fault = fault.code  # for the request's line in the log: never its text
     if not _machine(request):
         if isinstance(fault, NotSignedIn):
             return _elsewhere(request, _login(request))

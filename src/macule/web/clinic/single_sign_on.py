@@ -7,15 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from macule.errors import Conflict, MaculeError, NoSuchRecord, NotSignedIn
+from macule.errors import Conflict, NoSuchRecord, NotSignedIn
 from macule.records import oidc_accounts
 from macule.records.oidc import Provider, ProviderAway, Trip
+from macule.records.words import sentence
 from macule.web.clinic import cookies
 from macule.web.clinic.local import local
 from macule.web.clinic.login import code_address, login_form, welcome
 from macule.web.clinic.pages import see_other
 from macule.web.clinic.proof import Step, threshold
-from macule.web.clinic.state import clinic_of, state_of
+from macule.web.clinic.state import address_here, clinic_of, state_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -29,7 +30,7 @@ def start(
     try:
         address, trip = provider.depart(redirect_uri=_back(request), away=local(after), now=clinic.clock())
     except ProviderAway as fault:
-        return login_form(request, step, message=_said(fault), status=503)
+        return login_form(request, step, message=sentence(fault), status=503)
     response = see_other(address)
     cookies.put(request, response, trip.sealed(clinic.seals), cookies.ELSEWHERE, age=cookies.AWAY_S)
     return response
@@ -43,9 +44,9 @@ def callback(request: Request, step: Annotated[Step, threshold]) -> Response:
         person = provider.arrive(query=request.query_params, trip=trip, redirect_uri=_back(request), now=clinic.clock())
         opened, half = oidc_accounts.sign_in(clinic, person=person, replaces=cookies.read(request))
     except ProviderAway as fault:
-        response = login_form(request, step, message=_said(fault), status=503)
+        response = login_form(request, step, message=sentence(fault), status=503)
     except (NotSignedIn, Conflict) as fault:
-        response = login_form(request, step, message=_said(fault), status=401)
+        response = login_form(request, step, message=sentence(fault), status=401)
     else:
         response = welcome(request, opened, code_address(trip.away) if half else local(trip.away))
     cookies.drop(request, response, cookies.ELSEWHERE)
@@ -60,10 +61,4 @@ def _provider(request: Request) -> Provider:
 
 
 def _back(request: Request) -> str:
-    base = state_of(request).settings.public_url or str(request.base_url)
-    return base.rstrip("/") + "/oidc/callback"
-
-
-def _said(fault: MaculeError) -> str:
-    text = str(fault)
-    return text[0].upper() + text[1:]
+    return address_here(request) + "/oidc/callback"

@@ -39,5 +39,10 @@ def state_of(connection: HTTPConnection) -> ClinicState:
     return state
 
 
+def address_here(connection: HTTPConnection) -> str:
+    """How browsers reach this server, without a slash at the end: for links that are handed on."""
+    return (state_of(connection).settings.public_url or str(connection.base_url)).rstrip("/")
+
+
 def clinic_of(connection: HTTPConnection) -> Clinic:
     return state_of(connection).clinic

@@ -51,7 +51,8 @@ def _note(request: Request, visit: Visit, filters: Filters, page: Page) -> None:
     if page.cases:
         with clinic_of(request).work(visit.actor) as work:
             work.record("worklist.seen", "user", visit.actor.id, list=filters.show.value,
-                        exams=[case.exam_id for case in page.cases])
+                        exams=[case.exam_id for case in page.cases],
+                        patients=sorted({case.patient_id for case in page.cases}))
 
 
 def _filters(asked: Mapping[str, str]) -> Filters:

@@ -23,8 +23,7 @@ SCOPES = {
     "exams:read": "Read answers, pictures and reports",
     "reviews:read": "Read whole cases with their reviews",
     "reviews:write": "Write reviews",
-    "webhooks:manage": "Manage webhooks and the site's settings",
-    "dashboard:read": "Read the dashboard's figures",
+    "webhooks:manage": "Manage webhooks; they tell the risk only if the key also reads answers",
 }
 TERMS = {"30": "30 days", "90": "90 days", "365": "1 year", "730": "2 years"}
 

@@ -15,7 +15,7 @@ from macule.records.tickets import PATHS, VALID_FOR, Purpose
 from macule.web.clinic.door import Visit, allow
 from macule.web.clinic.forms import Fields, form_fields
 from macule.web.clinic.pages import render, see_other
-from macule.web.clinic.state import clinic_of, state_of
+from macule.web.clinic.state import address_here, clinic_of
 
 router = APIRouter(prefix="/admin/users", include_in_schema=False)
 Manager = Annotated[Visit, allow(Permission.MANAGE_USERS)]
@@ -24,7 +24,7 @@ ManagerOf = Annotated[Visit, allow(Permission.MANAGE_USERS, of="user")]
 ROLES = {
     "nurse": ("Nurse", "Registers patients, takes pictures and reads answers."),
     "dermatologist": ("Dermatologist", "All that, and decides on cases."),
-    "admin": ("Administrator", "Runs the place: people, settings, audit. Sees no patient's picture."),
+    "admin": ("Administrator", "Runs the place: people, settings, audit. Works without pictures, but can export them."),
 }
 
 
@@ -114,6 +114,5 @@ def _one(request: Request, visit: Visit, user_id: str) -> Response:
 
 def _link(request: Request, visit: Visit, user: User, purpose: Purpose, secret: str, *, days: int) -> Response:
     """Shown in the answer to the form itself: the secret is nowhere else."""
-    base = (state_of(request).settings.public_url or str(request.base_url)).rstrip("/")
     return render(request, "admin/link.html", visit=visit, user=user, purpose=purpose.value, days=days,
-                  link=base + PATHS[purpose] + secret)
+                  link=address_here(request) + PATHS[purpose] + secret)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from macule.errors import NotAllowed
 from macule.exchange.exam_pdf import Audience
-from macule.records import feeds, pictures, reports, site
+from macule.records import feeds, pictures, reports, site, systems
 from macule.records.domain import ExamState
 from macule.records.pictures import Shown
 from macule.records.policy import Permission
@@ -57,7 +57,8 @@ def list_exams(
     with clinic_of(request).work(visit.actor) as work:
         page = feeds.exams(work.session, after=after, limit=limit, since=_utc(since), state=state,
                            patient_id=patient_id, lesion_id=lesion_id)
-        work.record("exams.listed", "exam", "*", patient_id=patient_id, rows=len(page.rows))
+        work.record("exams.listed", "exam", "*", patient_id=patient_id, exams=[row.id for row in page.rows],
+                    patients=sorted({row.patient_id for row in page.rows}))
     return ExamPage(exams=[ExamReply.of(row) for row in page.rows], next_cursor=to_cursor(page.after))
 
 
@@ -80,6 +81,7 @@ def _seen(request: Request, visit: Visit, exam_id: str) -> Exam:
     with clinic.reading() as session:
         exam = session.get_one(Exam, exam_id)
     pictures.note(clinic, actor=visit.actor, exam=exam)
+    systems.note_answer(clinic, actor=visit.actor, exam=exam)
     return exam
 
 
@@ -119,7 +121,9 @@ def read_picture(request: Request, exam_id: str, visit: ReaderOf) -> Response:
             responses={**failures(404), 200: _file("image/png")})
 def read_heatmap(request: Request, exam_id: str, visit: ReaderOf) -> Response:
     """A PNG with transparency in the picture's proportions, to be laid over it: where the first diagnosis shows."""
-    return _shown(pictures.heatmap(clinic_of(request), actor=visit.actor, exam_id=exam_id))
+    shown = pictures.heatmap(clinic_of(request), actor=visit.actor, exam_id=exam_id)
+    _seen(request, visit, exam_id)
+    return _shown(shown)
 
 
 def _shown(shown: Shown) -> Response:

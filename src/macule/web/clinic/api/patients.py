@@ -73,7 +73,7 @@ def list_patients(
         else:
             found = people.by_pseudonym(work.session, pseudonym)
             page = feeds.Page([found] if found else [], None)
-        work.record("patients.listed", "patient", "*", rows=len(page.rows))
+        work.record("patients.listed", "patient", "*", patients=[row.id for row in page.rows])
     return PatientPage(patients=[PatientReply.of(row) for row in page.rows], next_cursor=to_cursor(page.after))
 
 

@@ -29,7 +29,8 @@ WriterOf = Annotated[Visit, allow(Permission.REVIEW, of="exam")]
 
 class ReviewAsk(Ask):
     own_code: Diagnosis | None = Field(
-        default=None, description="The reader's own diagnosis, made before the machine's was seen. Stored once.",
+        default=None, description="What the system itself found. Refused if this key was shown the machine's answer, "
+        "or a reader's word, before. Stored once.",
     )
     decision: Decision
     final_code: Diagnosis | None = Field(default=None, description="Of an override: the diagnosis that stands.")
@@ -48,6 +49,7 @@ def decide(*, request: Request, response: Response, exam_id: str, body: ReviewAs
            if_match: IfMatch = None) -> Any:
     """Confirm the machine's first diagnosis or override it, in the name of the reading system that holds the key.
 
+    `own_code` may be left out, whatever people must do at this site. Figures of programs stand apart from theirs.
     `If-Match`: the exam's ETag.
     """
     with clinic_of(request).work(visit.actor) as work:
@@ -82,7 +84,10 @@ class BiopsyAsk(Ask):
              responses={**failures(400, 404, 409, 412, 413), 200: etag_header()})
 def record_biopsy(*, request: Request, response: Response, exam_id: str, body: BiopsyAsk, visit: WriterOf,
                   if_match: IfMatch = None) -> Any:
-    """Record the laboratory's result, or correct it. `If-Match`: the ETag of the result that is corrected."""
+    """Record the laboratory's result, or correct it. `If-Match`: the ETag of the result that is corrected.
+
+    `409` unless a reader has decided the exam: before, the result would tell who still has to read it.
+    """
     with clinic_of(request).work(visit.actor) as work:
         version = wanted(if_match, feeds.biopsy(work.session, exam_id))
         biopsy = biopsies.record(work, exam_id=exam_id, version=version, **body.model_dump())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -12,6 +13,7 @@ from macule.analysis.patient import Modality, Sex, Site
 from macule.errors import Conflict, RecordInvalid
 from macule.records import consent, feeds, intake, lesions, people
 from macule.records.clinic import Clinic
+from macule.records.database import alone
 from macule.records.domain import Actor, ConsentScope, MapView
 from macule.records.store.scrub import scrub
 from macule.records.tables import Exam, Lesion
@@ -87,22 +89,25 @@ def parse(form: Submission) -> Asked:
 
 
 def receive(clinic: Clinic, *, actor: Actor, ask: Asked, key: str | None) -> str:
-    """The id of an exam that is safe. Raises: what `intake.receive`, `people.register` and `lesions.add` raise."""
-    lesion_id = ask.fields.lesion_id or _described(clinic, actor, ask.fields)
+    """The id of an exam that is safe.
+
+    Raises: what `intake.receive`, `people.register` and `lesions.add` raise; then nothing is kept, no patient either.
+    """
+    lesion = ask.fields.lesion_id or partial(_described, sent=ask.fields)
     return intake.receive(clinic, actor=actor, submission=intake.Submission(
-        lesion_id=lesion_id, picture=ask.picture, file_name=ask.name or "picture", modality=ask.fields.modality,
+        lesion_id=lesion, picture=ask.picture, file_name=ask.name or "picture", modality=ask.fields.modality,
         retake_of=ask.fields.retake_of, idempotency_key=key,
     ))
 
 
-def _described(clinic: Clinic, actor: Actor, sent: Sent) -> str:
-    """Finding before adding, so that a request that failed after this can be repeated."""
-    with clinic.work(actor) as work:
-        patient_id = sent.patient_id or _patient(work, sent)
-        if sent.consent is not None:
-            consent.give(work, patient_id=patient_id, scope=sent.consent)
-        known = feeds.lesion_by_label(work.session, patient_id=patient_id, label=sent.label) if sent.label else None
-        return (known or _lesion(work, patient_id, sent)).id
+def _described(work: Work, *, sent: Sent) -> str:
+    """Found or registered, in the transaction that keeps the exam: if one is refused, all is."""
+    alone(work.session, people.REGISTERING)
+    patient_id = sent.patient_id or _patient(work, sent)
+    if sent.consent is not None:
+        consent.give(work, patient_id=patient_id, scope=sent.consent)
+    known = feeds.lesion_by_label(work.session, patient_id=patient_id, label=sent.label) if sent.label else None
+    return (known or _lesion(work, patient_id, sent)).id
 
 
 def _patient(work: Work, sent: Sent) -> str:

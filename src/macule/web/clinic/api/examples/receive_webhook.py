@@ -29,7 +29,7 @@ class Receiver(BaseHTTPRequestHandler):
         event = json.loads(body)
         if event["id"] not in seen:
             seen.add(event["id"])
-            print(event["event"], event["exam"]["id"], event["exam"]["risk"], flush=True)
+            print(event["event"], event["exam"]["id"], event["exam"]["state"], flush=True)
         return self.answer(204)
 
     def answer(self, status: int) -> None:

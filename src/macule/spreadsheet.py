@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: A spreadsheet runs a cell that starts so as a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: A spreadsheet runs a cell that starts so as a formula (OWASP, CSV injection); some trim spaces first.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def harmless(cell: str) -> str:
@@ -18,4 +18,4 @@ def restored(cell: str) -> str:
 
 
 def _guarded(cell: str) -> bool:
-    return cell.lstrip("'").startswith(_FORMULA)
+    return cell.lstrip("' ").startswith(_FORMULA)
