@@ -78,6 +78,13 @@ def _furnish(place: ClinicPlace) -> dict[str, str]:
     }
 
 
+def settle(page: Page, address: str) -> None:
+    """The page, and the pieces that it fetches by itself."""
+    page.goto(address)
+    if page.locator("[hx-trigger=load]").count():
+        page.wait_for_load_state("networkidle")
+
+
 def look_at(chromium: Browser, furnished: Furnished, role: Role | None, width: int, theme: str) -> list[str]:
     """Every page of a role in one browser. Returns: what is wrong, in words."""
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
@@ -86,8 +93,7 @@ def look_at(chromium: Browser, furnished: Furnished, role: Role | None, width: i
     page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
     page.on("console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None)
     for path in PAGES[role]:
-        page.goto(furnished.address(path))
-        page.wait_for_load_state("networkidle")
+        settle(page, furnished.address(path))
         wrong += [f"{path}: {fault}" for fault in _faults(page)]
     context.close()
     return wrong
@@ -126,8 +132,7 @@ def test_every_first_load_is_light(chromium: Browser, furnished: Furnished, role
         page, answers = context.new_page(), list[Response]()
         # Not `answers.append` itself: Playwright marks a handler, and a built-in method takes no mark.
         page.on("response", lambda answer, answers=answers: answers.append(answer))
-        page.goto(furnished.address(path))
-        page.wait_for_load_state("networkidle")
+        settle(page, furnished.address(path))
         weight = sum(_bytes(answer) for answer in answers)
         if weight > MOST_BYTES:
             heavy[path] = weight
