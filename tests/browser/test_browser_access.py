@@ -36,7 +36,10 @@ def contexts(width: int) -> list[dict]:
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("page", [*contexts(360), *contexts(1280)], indirect=True, ids=str)
+@pytest.mark.parametrize("page", [
+    contexts(360)[0], contexts(1280)[1],
+    *(pytest.param(more, marks=pytest.mark.slow) for more in (contexts(360)[1], contexts(1280)[0])),
+], indirect=True, ids=str)
 def test_axe_finds_nothing_serious(page: Page, state: str):
     bring(page, state)
     found = axe.Axe().run(page).response["violations"]
@@ -46,7 +49,9 @@ def test_axe_finds_nothing_serious(page: Page, state: str):
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("page", [contexts(width)[0] for width in SIZES], indirect=True, ids=str)
+@pytest.mark.parametrize("page", [
+    contexts(360)[0], *(pytest.param(contexts(width)[0], marks=pytest.mark.slow) for width in SIZES if width > 360),
+], indirect=True, ids=str)
 def test_no_screen_scrolls_sideways(page: Page, state: str):
     bring(page, state)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -153,6 +153,7 @@ def test_blurred_then_taken_again_then_answered(phone: Page, place: Place, camer
     assert answered.modality == "dermoscopic" and answered.width == answered.height == 720
 
 
+@pytest.mark.slow
 def test_no_connection_keeps_the_picture_and_sends_it_by_itself(phone: Page, place: Place, camera: Camera) -> None:
     lesion = place.lesion()
     camera.sharp()
@@ -190,6 +191,7 @@ def test_an_answer_that_was_lost_on_its_way_is_no_second_exam(phone: Page, place
     assert len(place.exams(lesion)) == 1
 
 
+@pytest.mark.slow
 def test_a_session_that_ended_does_not_cost_the_picture(phone: Page, place: Place, camera: Camera) -> None:
     lesion = place.lesion()
     camera.sharp()
@@ -205,6 +207,7 @@ def test_a_session_that_ended_does_not_cost_the_picture(phone: Page, place: Plac
     assert len(place.exams(lesion)) == 1
 
 
+@pytest.mark.slow
 def test_by_keyboard_and_by_file(phone: Page, place: Place, camera: Camera) -> None:
     lesion = place.lesion()
     camera.sharp()

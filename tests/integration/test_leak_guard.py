@@ -188,6 +188,7 @@ def clean(place, tiny_limits):
     return place.folder / "clean"
 
 
+@pytest.mark.slow
 @pytest.mark.training
 @pytest.mark.timeout(900)
 class TestLeakyBundle:
@@ -224,7 +225,6 @@ class TestLeakyBundle:
         assert run(command) == 0
         assert "LEAKY isic2018 test: 2 pictures" in " ".join(capfd.readouterr().out.split())
 
-    @pytest.mark.slow
     def test_the_card_marks_every_figure(self, place, leaky, tmp_path, capfd):
         data = _exams(tmp_path / "exams", place.data / "HAM10000")
         folder = shutil.copytree(leaky, tmp_path / "leaky")

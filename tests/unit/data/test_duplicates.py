@@ -111,6 +111,7 @@ def test_the_answer_does_not_depend_on_workers_or_runs(tmp_path, originals):
     assert again == first
 
 
+@pytest.mark.slow
 def test_the_index_of_many_pictures_finds_what_comparing_all_finds(tmp_path, originals, strangers, monkeypatch):
     pictures = [*originals, *strangers, *(cropped(rgb) for rgb in originals), *(flipped(rgb) for rgb in strangers)]
     everything = search(tmp_path, pictures)

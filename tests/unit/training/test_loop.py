@@ -149,7 +149,9 @@ def moments(monkeypatch):
     return Moments(monkeypatch)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.slow if name == "two phases, frozen" else ()) for name in RUNS
+])
 def test_a_run_that_was_killed_ends_as_an_unbroken_one(name, train, moments, validation, tmp_path):
     """To the bit; killed at any moment (of all but the first recipe: at every seventh, and then once more)."""
     recipe = made(**RUNS[name])

@@ -64,7 +64,7 @@ def test_a_family_is_taken_apart_and_put_together(name, batch):
     assert cam.shape[:2] == (3, 11) and cam.shape[2] == cam.shape[3] > 1
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *BIG])
+@pytest.mark.parametrize("name", [*FAMILIES, *(pytest.param(name, marks=pytest.mark.slow) for name in BIG)])
 def test_the_features_are_those_of_timm(name, batch):
     from macule.training.networks import pretrained
     from macule.training.networks.backbones import Backbone

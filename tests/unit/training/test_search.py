@@ -175,6 +175,7 @@ def test_the_figure_says_whether_more_is_better(figure, highest):
     assert study.direction(figure) == ("maximize" if highest else "minimize")
 
 
+@pytest.mark.slow
 def test_a_trial_that_does_worse_by_then_is_pruned(looking, source, monkeypatch):
     """The first two trials look well; the third is worse from its first look on."""
     looks = []
