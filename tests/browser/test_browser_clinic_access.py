@@ -31,7 +31,10 @@ PAGES: dict[Role | None, tuple[str, ...]] = {
                  "/dashboard"),
 }
 VIEWS = {"phone, dark": (360, "dark")}
-MORE = {"desk, light": (1280, "light"), "phone, light": (360, "light"), "desk, dark": (1280, "dark"), "wall": (3840, "light")}
+MORE = {
+    "phone, light": (360, "light"), "desk, light": (1280, "light"), "desk, dark": (1280, "dark"),
+    "wall": (3840, "light"),
+}
 #: The issue's bound on what a slow phone loads first, pictures apart.
 MOST_BYTES = 150_000
 
