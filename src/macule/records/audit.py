@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from macule.records.database import alone
 from macule.records.domain import Actor
 from macule.records.tables import AuditRow
 
 #: What the first row names as the hash before it.
 GENESIS = "0" * 64
-#: PostgreSQL's advisory lock for the end of the chain.
-CHAIN_LOCK = 0x6D6164
+#: What a transaction holds alone while it appends.
+CHAIN = "audit chain"
 #: Patients that one row names at most: an export of everybody is a count and a filter.
 MOST_LISTED = 1000
 
@@ -48,8 +49,7 @@ def append(session: Session, *, actor: Actor, now: datetime, entries: Iterable[E
     waiting = list(entries)
     if not waiting:
         return
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+    alone(session, CHAIN)
     last = session.execute(select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)).first()
     seq, previous = (last.seq, last.hash) if last else (0, GENESIS)
     for entry in waiting:

@@ -43,7 +43,6 @@ class Submission:
     """lesion_id: or what registers it, within the exam's own transaction: a picture that is refused leaves nothing.
 
     picture: bytes of a file as it came. retake_of: an earlier exam of the same lesion.
-
     idempotency_key: the same one twice, from the same actor, gives the same exam.
     """
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 
-from macule.records.ports import Analyses
+from macule.analysis.judge import Judge
 
 
 class LoadedModel:
     """A model that is there already."""
 
-    def __init__(self, analyzer: Analyses) -> None:
+    def __init__(self, analyzer: Judge) -> None:
         self._analyzer = analyzer
 
-    def current(self) -> Analyses:
+    def current(self) -> Judge:
         return self._analyzer
 
 
@@ -22,10 +22,10 @@ class LazyModel:
 
     def __init__(self, bundle: str | None, *, threads: int | None = None) -> None:
         self._name, self._threads = bundle, threads
-        self._analyzer: Analyses | None = None
+        self._analyzer: Judge | None = None
         self._loading = threading.Lock()
 
-    def current(self) -> Analyses:
+    def current(self) -> Judge:
         with self._loading:
             if self._analyzer is None:
                 from macule.analysis import bundle  # here: the network runtime is slow to import

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
-from macule.analysis.bundle import Bundle
-from macule.analysis.patient import Patient
-from macule.analysis.result import Result
+from macule.analysis.judge import Judge
 
 
 class Seals(Protocol):
@@ -88,17 +85,8 @@ class Store(Protocol):
         ...
 
 
-class Analyses(Protocol):
-    """The face of `analysis.pipeline.Analyzer` that the clinic needs; safe to call from several threads."""
-
-    @property
-    def bundle(self) -> Bundle: ...
-
-    def analyze(self, source: Path | bytes, *, patient: Patient | None = None, name: str | None = None) -> Result: ...
-
-
 class Models(Protocol):
-    def current(self) -> Analyses:
+    def current(self) -> Judge:
         """The model that answers new exams; loaded at the first call, and tried again after a failure.
 
         Raises: BundleNotFound, BundleInvalid.

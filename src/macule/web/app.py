@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from macule.analysis.judge import Judge
 from macule.web import api, card, health, pages, replies
 from macule.web.gate import Gate
 from macule.web.headers import SecurityHeaders
-from macule.web.service import Analyses, Service
+from macule.web.service import Service
 from macule.web.settings import Settings
 from macule.web.templating import STATIC, make_templates
 
@@ -22,7 +23,7 @@ from macule.web.templating import STATIC, make_templates
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def create_app(*, settings: Settings | None = None, analyzer: Analyses | None = None) -> FastAPI:
+def create_app(*, settings: Settings | None = None, analyzer: Judge | None = None) -> FastAPI:
     """The whole web application.
 
     analyzer: what judges pictures; None loads the settings' bundle once, when the server starts.
@@ -45,7 +46,7 @@ def mount_static(app: FastAPI) -> None:
     app.mount("/static", _Static(directory=STATIC), name="static")
 
 
-def _make_service(settings: Settings, analyzer: Analyses | None) -> Service:
+def _make_service(settings: Settings, analyzer: Judge | None) -> Service:
     gate = Gate(at_once=settings.at_once, waiting=settings.waiting, retry_after=settings.retry_after_s)
     return Service(settings=settings, gate=gate, analyzer=analyzer)
 
@@ -59,7 +60,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service.gate.close()
 
 
-def _load(settings: Settings) -> Analyses:
+def _load(settings: Settings) -> Judge:
     """Raises: BundleNotFound, BundleInvalid; the server then does not start."""
     from macule.analysis import bundle  # here, so that an injected analyzer needs no network runtime
     from macule.analysis.pipeline import Analyzer

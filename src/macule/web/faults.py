@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from macule import errors
 
 
@@ -96,3 +98,8 @@ def status_of(fault: errors.MaculeError) -> int:
 def headers_of(fault: errors.MaculeError) -> dict[str, str]:
     """Retry-After, where waiting helps."""
     return {"Retry-After": str(fault.retry_after)} if isinstance(fault, Busy | errors.TooManyAttempts) else {}
+
+
+def code_of(status: int) -> str:
+    """What an error of the framework is called: `not_found`, `method_not_allowed`."""
+    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")

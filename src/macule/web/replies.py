@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import cast
 
 from fastapi import FastAPI, Request
@@ -11,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from macule.analysis.result import DISCLAIMER
 from macule.errors import MaculeError
-from macule.web.faults import headers_of, status_of
+from macule.web.faults import code_of, headers_of, status_of
 from macule.web.headers import add_to
 
 
@@ -28,7 +27,7 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     refusal = cast(HTTPException, error)
-    code = HTTPStatus(refusal.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    code = code_of(refusal.status_code)
     return _reply(request, refusal.status_code, code, str(refusal.detail), dict(refusal.headers or {}))
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
 from starlette.requests import HTTPConnection, Request
 
-from macule.analysis.bundle import Bundle
+from macule.analysis.judge import Judge
 from macule.analysis.patient import Patient
 from macule.analysis.result import Result
 from macule.web import upload
@@ -22,22 +20,13 @@ from macule.web.settings import Settings
 UNNAMED = "picture"
 
 
-class Analyses(Protocol):
-    """The face of `analysis.pipeline.Analyzer` that the web needs; safe to call from several threads."""
-
-    @property
-    def bundle(self) -> Bundle: ...
-
-    def analyze(self, source: Path | bytes, *, patient: Patient | None = None, name: str | None = None) -> Result: ...
-
-
 @dataclass
 class Service:
     """One for each application. analyzer: None until the lifespan has loaded the model."""
 
     settings: Settings
     gate: Gate
-    analyzer: Analyses | None = None
+    analyzer: Judge | None = None
 
     async def read(self, request: Request) -> Submission:
         return await upload.read(
@@ -49,7 +38,7 @@ class Service:
         analyzer = self.ready()
         return await self.gate.run(partial(analyzer.analyze, picture, patient=patient, name=name or UNNAMED))
 
-    def ready(self) -> Analyses:
+    def ready(self) -> Judge:
         """Raises: NotReady before the model is there."""
         if self.analyzer is None:
             raise NotReady("the model is still being loaded; try again in a moment.")

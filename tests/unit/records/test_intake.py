@@ -11,13 +11,14 @@ import pytest
 from clinic_testing import Clock, add_exam, add_lesion, add_user, blurred, png
 from sqlalchemy import select
 
+from macule.analysis.judge import Judge
 from macule.analysis.result import Result
 from macule.errors import BundleNotFound, Conflict, RecordInvalid, UnsupportedImage
 from macule.records import consent, intake
 from macule.records.clinic import Clinic
 from macule.records.domain import SYSTEM, Actor, Role
 from macule.records.models import LoadedModel
-from macule.records.ports import Analyses, Models
+from macule.records.ports import Models
 from macule.records.tables import AuditRow, Exam, Lesion
 from macule.records.waiting import answer_waiting
 
@@ -121,7 +122,7 @@ class Away:
     def __init__(self, model: Models) -> None:
         self.model, self.away, self.asked = model, True, 0
 
-    def current(self) -> Analyses:
+    def current(self) -> Judge:
         self.asked += 1
         if self.away:
             raise BundleNotFound("the model is away: put it back.")

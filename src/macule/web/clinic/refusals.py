@@ -5,7 +5,6 @@ Nothing here may need what is broken: with the database away the frame is drawn 
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -23,7 +22,7 @@ from macule.records.site import SiteSettings
 from macule.web.clinic.door import SecondFactorMissing, Visit, looking
 from macule.web.clinic.local import local
 from macule.web.clinic.state import clinic_of, state_of
-from macule.web.faults import headers_of, status_of
+from macule.web.faults import code_of, headers_of, status_of
 from macule.web.headers import HSTS, add_to
 
 #: Seconds after which a page that could not be drawn asks again by itself.
@@ -58,7 +57,7 @@ def _fault(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     refusal = cast(HTTPException, error)
-    code = HTTPStatus(refusal.status_code).phrase.lower().replace(" ", "_").replace("-", "_")
+    code = code_of(refusal.status_code)
     return _reply(request, refusal.status_code, code, str(refusal.detail), dict(refusal.headers or {}))
 
 
