@@ -42,6 +42,9 @@ def read(recipe: Recipe, root: Path, chosen: Chosen) -> Parts:
 
     Raises: LeakingSplit before any picture is read, unless allow_leak; DatasetError; UsageError.
     """
+    if recipe.network.start is not None:
+        raise UsageError(f"network.start is {recipe.network.start}, whose own parts are kept, so that nothing that it "
+                         "learnt from is scored: leave --split out.")
     whole = manifest.read(chosen.manifest)
     split = splitfile.read(chosen.split, manifest=whole.hash)
     roles = split.roles(chosen.fold)

@@ -24,6 +24,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 
+from macule.analysis import bundle as bundles
 from macule.data.record import Record
 from macule.errors import Diverged, UsageError
 from macule.training import (
@@ -102,6 +103,8 @@ def fingerprint(recipe: Recipe, data: TrainingSet, validation: TrainingSet | Non
     pictures: list[Any] = [[_identity(record) for record in part.records] for part in (data, validation) if part]
     if read := groups.STATED.get(recipe.sampling.groups or ""):
         pictures.append([str(read(record)) for record in data.records])
+    if recipe.network.start is not None:
+        settings["network"]["start"] = bundles.load(recipe.network.start).sha256  # wherever its folder stands
     taught_by = [trained.fingerprint(folder) for folder in teachers.folders(recipe)]
     return hashlib.sha256(repr((settings, pictures, taught_by)).encode()).hexdigest()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.progress import Progress
 
+from macule.analysis import bundle as bundles
 from macule.data import duplicates, guard, kinship, links, schemes, sources
 from macule.data.engine import Local
 from macule.data.guard import LeakReport
@@ -18,7 +19,7 @@ from macule.data.links import NONE, Links
 from macule.data.record import Record
 from macule.data.schemes import By, Rows, Scheme
 from macule.errors import DatasetError, UsageError
-from macule.training import labels
+from macule.training import inherited, labels
 from macule.training.recipe import Recipe, Split, Targets
 
 #: What is scored on of each exam; sets that are not parted by their publisher are exams whole.
@@ -84,13 +85,15 @@ def read(recipe: Recipe, root: Path, work: Path, *, pairs: Path | None = None, f
     examined = _examined(ours, exams, known)
     usable = _kept(recipe.split, [record for record, seen in zip(ours, examined, strict=True) if not seen], known)
     roles = _roles(recipe.split, usable, known, fold)
+    if recipe.network.start is not None:
+        roles = inherited.roles(recipe.network.start, usable, known, roles, fold=fold is not None)
     parts = {role: [record for record, its in zip(usable, roles, strict=True) if its == role] for role in ROLES}
     report = guard.check({role: kinship.of_records(records, known) for role, records in parts.items()})
     return scoreable(Parts(
         train=parts["train"], calibration=parts["calibration"], test=parts["test"], exams=exams,
         left_out=[record for record, seen in zip(ours, examined, strict=True) if seen],
         absent=tuple(name for name in recipe.exams if name not in exams), leaky=report.leaky, report=report,
-        split=_described(recipe.split, fold, known), links=known,
+        split=_described(recipe, fold, known), links=known,
     ), recipe.targets)
 
 
@@ -142,8 +145,12 @@ def _rows(records: Sequence[Record], known: Links) -> Rows:
     return Rows(kinship.of_records(records, known), [r.centre for r in records], [r.part for r in records])
 
 
-def _described(split: Split, fold: Fold | None, known: Links) -> dict[str, Any]:
-    shown = {"by": split.by, "seed": split.seed, "keep": split.keep, "links": known.pairs, "links_sha256": known.sha256}
+def _described(recipe: Recipe, fold: Fold | None, known: Links) -> dict[str, Any]:
+    split = recipe.split
+    shown: dict[str, Any] = {"by": split.by, "seed": split.seed, "keep": split.keep, "links": known.pairs,
+                             "links_sha256": known.sha256}
+    if recipe.network.start is not None:
+        shown["inherited_from"] = bundles.load(recipe.network.start).sha256
     return shown | ({"fold": f"{fold.number} of {fold.count}"} if fold else
                     {"shares": {role: getattr(split, role) for role in ROLES}})
 

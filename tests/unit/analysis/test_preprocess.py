@@ -35,7 +35,7 @@ def test_settings_of_version_1_are_read_as_settings_without_arms() -> None:
 
 
 def test_the_shipped_bundles_settings_still_mean_a_plain_squash() -> None:
-    written = json.loads((Path(bundles.__file__).parent / "lite" / "bundle.json").read_text(encoding="utf-8"))
+    written = json.loads((Path(bundles.__file__).parent / "default" / "bundle.json").read_text(encoding="utf-8"))
     spec = Preprocessing.from_dict(written["preprocessing"])
     for width, height in ((1040, 780), (300, 224), (224, 900)):
         rgb = draw(width=width, height=height)

@@ -9,15 +9,17 @@ closed form, before that method drops the negative places.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from macule.analysis import bundle as bundles
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
-from macule.training.networks import fusion, pretrained
+from macule.training.networks import folding, fusion, onward, pretrained
 from macule.training.networks.backbones import Backbone, layers_of
 from macule.training.networks.heads import Attention, Head, convolutions
 from macule.training.networks.pretrained import Start
@@ -34,9 +36,18 @@ def build(settings: Network, *, targets: Targets) -> LesionNet:
     Raises: UsageError for settings that fit no network; MissingExtra or DownloadFailed if weights are required and
     cannot be had.
     """
-    network, start = pretrained.load(settings.backbone, settings.pretrained, settings.options)
+    goes_on = settings.start is not None and settings.pretrained != "no"
+    network, start = pretrained.load(settings.backbone, "no" if goes_on else settings.pretrained, settings.options)
     backbone = Backbone(network, name=settings.backbone, cut=settings.cut)
-    return LesionNet(backbone, settings, classes=CLASSES[targets], start=start)
+    if settings.norms == "folded":
+        folding.fold(backbone, name=settings.backbone)
+    made = LesionNet(backbone, settings, classes=CLASSES[targets], start=start)
+    if goes_on:
+        bundle = bundles.load(settings.start)
+        onward.take_over(made, bundle)
+        made.start = replace(start, weights=f"bundle {bundle.id} {bundle.sha256[:12]}", pretrained=True, note="",
+                             mean=bundle.preprocessing.mean, std=bundle.preprocessing.std)
+    return made
 
 
 class LesionNet(nn.Module):
