@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +15,10 @@ from macule.taxonomy import Diagnosis
 SUSPICIOUS = np.array([code.suspicious for code in Diagnosis])
 
 
-def probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """Temperature scaling (Guo et al. 2017) of the views' mean logits.
+def probabilities(logits: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
+    """Temperature scaling (Guo et al. 2017) of the mean logits.
 
-    logits: float32, shape (views, K). Returns: float64, shape (K,), sums to 1.
+    logits: shape (N, K), of the views of one picture, or the means of several. Returns: float64, shape (K,), sums to 1.
     """
     scaled = logits.astype(np.float64).mean(axis=0) / temperature
     weights = np.exp(scaled - scaled.max())

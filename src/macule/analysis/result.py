@@ -70,15 +70,12 @@ class BundleId:
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """The network's calibrated answer to a picture that could be judged.
+class Answer:
+    """What is said of a lesion, whatever the number of its pictures.
 
     diagnoses: most probable first; probabilities sum to 1.
     malignant: probability of the malignant and indeterminate classes together.
     cannot_exclude: suspicious classes too probable to be ruled out at the bundle's stated sensitivity.
-    heatmap: float32, shape (h, w), 0 to 1, coarse: where the evidence for `heatmap_of` lies.
-    heatmap_of: the class that the heatmap explains, the first diagnosis.
-    embedding: float32, shape (D,).
     plausible: the diagnoses of a conformal set, the most probable first; may be empty. None where the bundle has none.
     """
 
@@ -87,10 +84,31 @@ class Assessment:
     risk: Risk
     cannot_exclude: tuple[Diagnosis, ...]
     in_distribution: bool
+    plausible: tuple[Diagnosis, ...] | None = field(default=None, kw_only=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "diagnoses": [ranked.to_dict() for ranked in self.diagnoses],
+            "malignant": {"probability": round(self.malignant, 6)},
+            "risk": self.risk.value,
+            "cannot_exclude": [code.value for code in self.cannot_exclude],
+            "in_distribution": self.in_distribution,
+            **({} if self.plausible is None else {"plausible": [code.value for code in self.plausible]}),
+        }
+
+
+@dataclass(frozen=True)
+class Assessment(Answer):
+    """The network's calibrated answer to a picture that could be judged.
+
+    heatmap: float32, shape (h, w), 0 to 1, coarse: where the evidence for `heatmap_of` lies.
+    heatmap_of: the class that the heatmap explains, the first diagnosis.
+    embedding: float32, shape (D,).
+    """
+
     heatmap: NDArray[np.float32] = field(repr=False, compare=False)
     heatmap_of: Diagnosis
     embedding: NDArray[np.float32] = field(repr=False, compare=False)
-    plausible: tuple[Diagnosis, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +116,7 @@ class Result:
     """One picture's answer. `assessment` is None when the picture could not be judged.
 
     thumbnail: uint8, shape (H, W, 3), sRGB, upright, at most 640 px on the long side: for reports and pages.
+    views: how many turned and mirrored copies were averaged; None where it was the bundle's own number.
     """
 
     image: str
@@ -107,23 +126,15 @@ class Result:
     assessment: Assessment | None = None
     disclaimer: str = DISCLAIMER
     thumbnail: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
+    views: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `macule predict --json` prints (DESIGN's interface)."""
         head: dict[str, Any] = {
             "image": self.image,
             "bundle": {"id": self.bundle.id, "sha256": self.bundle.sha256},
+            **({} if self.views is None else {"views": self.views}),
             "quality": self.quality.to_dict(),
         }
         tail = {"advice": self.advice, "disclaimer": self.disclaimer}
-        if self.assessment is None:
-            return head | tail
-        answer = self.assessment
-        return head | {
-            "diagnoses": [ranked.to_dict() for ranked in answer.diagnoses],
-            "malignant": {"probability": round(answer.malignant, 6)},
-            "risk": answer.risk.value,
-            "cannot_exclude": [code.value for code in answer.cannot_exclude],
-            "in_distribution": answer.in_distribution,
-            **({} if answer.plausible is None else {"plausible": [code.value for code in answer.plausible]}),
-        } | tail
+        return head | ({} if self.assessment is None else self.assessment.to_dict()) | tail

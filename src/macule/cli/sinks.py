@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -19,19 +20,36 @@ from macule.spreadsheet import harmless
 from macule.taxonomy import Diagnosis
 
 if TYPE_CHECKING:
-    from macule.analysis.result import Result
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from macule.analysis.lesion import LesionResult
+    from macule.analysis.result import Answer, Result
 
 COLUMNS = ("image", *(code.value for code in Diagnosis), "malignant", "risk", "usable", "error")
+#: kind: picture, with its own answer, or lesion, the answer to all of them together.
+LESION_COLUMNS = (*COLUMNS, "kind")
 
 
-class Sink(Protocol):
-    """A place for answers, open for the length of a command."""
+class Place(Protocol):
+    """Open for the length of a command."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Sink(Place, Protocol):
+    """A place for answers to single pictures."""
+
     def add(self, image: str, answer: Result | MaculeError) -> None: ...
+
+
+class LesionSink(Place, Protocol):
+    """A place for the answer to a lesion."""
+
+    def add_lesion(self, result: LesionResult) -> None: ...
 
 
 class Quiet:
@@ -49,6 +67,9 @@ class JsonLines(Quiet):
 
     def add(self, image: str, answer: Result | MaculeError) -> None:
         write_line(error_object(image, answer) if isinstance(answer, MaculeError) else answer.to_dict())
+
+    def add_lesion(self, result: LesionResult) -> None:
+        write_line(result.to_dict())
 
 
 def error_object(image: str, error: MaculeError) -> dict[str, Any]:
@@ -68,8 +89,8 @@ def write_line(content: dict[str, Any]) -> None:
 class CsvFile:
     """A CSV file that appears, complete, when the command ends; until then and after a failure the old one stays."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, columns: Sequence[str] = COLUMNS) -> None:
+        self._path, self._columns = path, columns
 
     def __enter__(self) -> Self:
         try:
@@ -78,12 +99,21 @@ class CsvFile:
             raise UsageError(f"--csv {self._path} cannot be written ({error.strerror}): name another file.") from error
         self._temporary = Path(name)
         self._file = os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="")
-        self._writer = csv.DictWriter(self._file, COLUMNS, restval="", lineterminator="\n")
+        self._writer = csv.DictWriter(self._file, self._columns, restval="", lineterminator="\n")
         self._writer.writeheader()
         return self
 
     def add(self, image: str, answer: Result | MaculeError) -> None:
         self._writer.writerow({"image": harmless(image)} | csv_cells(answer))
+
+    def add_lesion(self, result: LesionResult) -> None:
+        """A row a picture, as it is answered alone, and the last one for all of them together."""
+        for shot in result.shots:
+            told = shot.result or shot.error
+            cells = csv_cells(told) if told is not None else {}
+            self._writer.writerow({"image": harmless(shot.image), "kind": "picture"} | cells)
+        usable = {"usable": str(result.answer is not None).lower()}
+        self._writer.writerow({"image": "lesion", "kind": "lesion"} | usable | _answer_cells(result.answer))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._file.close()
@@ -102,10 +132,14 @@ def csv_cells(answer: Result | MaculeError) -> dict[str, str]:
     if isinstance(answer, MaculeError):
         return {"error": answer.code}
     usable = {"usable": str(answer.quality.usable).lower()}
-    if answer.assessment is None:
-        return usable
-    shares = {ranked.code.value: f"{ranked.probability:.6f}" for ranked in answer.assessment.diagnoses}
-    return shares | usable | {"malignant": f"{answer.assessment.malignant:.6f}", "risk": answer.assessment.risk.value}
+    return usable | _answer_cells(answer.assessment)
+
+
+def _answer_cells(answer: Answer | None) -> dict[str, str]:
+    if answer is None:
+        return {}
+    shares = {ranked.code.value: f"{ranked.probability:.6f}" for ranked in answer.diagnoses}
+    return shares | {"malignant": f"{answer.malignant:.6f}", "risk": answer.risk.value}
 
 
 class Heatmaps(Quiet):
@@ -120,12 +154,21 @@ class Heatmaps(Quiet):
         return self
 
     def add(self, image: str, answer: Result | MaculeError) -> None:
-        if isinstance(answer, MaculeError) or answer.assessment is None or answer.thumbnail is None:
+        if not isinstance(answer, MaculeError) and answer.assessment is not None:
+            self._write(image, answer.thumbnail, answer.assessment.heatmap)
+
+    def add_lesion(self, result: LesionResult) -> None:
+        """Of each picture that counts, for the first diagnosis of all together."""
+        for shot in result.shots:
+            if shot.result is not None and shot.heatmap is not None:
+                self._write(shot.image, shot.result.thumbnail, shot.heatmap)
+
+    def _write(self, image: str, rgb: NDArray[np.uint8] | None, heat: NDArray[np.float32]) -> None:
+        if rgb is None:
             return
         from macule.analysis.explain import overlay, to_png
 
-        content = to_png(overlay(answer.thumbnail, answer.assessment.heatmap))
-        (self._folder / self._unused_name(Path(image).stem)).write_bytes(content)
+        (self._folder / self._unused_name(Path(image).stem)).write_bytes(to_png(overlay(rgb, heat)))
 
     def _unused_name(self, stem: str) -> str:
         number = self._written[stem] = self._written.get(stem, 0) + 1

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     # At run time this would bring NumPy, and more than a third of the command's start, with it.
-    from macule.analysis.result import Quality, Result
+    from macule.analysis.lesion import LesionResult, Shot
+    from macule.analysis.result import Answer, Quality, Result
 
 _STYLES = {"high": "bold red", "medium": "yellow", "low": "green", "refused": "magenta", "error": "magenta"}
 #: Without a terminal there is no width to fit: wide enough for paths.
@@ -31,6 +32,15 @@ class Table(Quiet):
         self._rows.append((printable(image), *_cells(answer)))
         self._last = None if isinstance(answer, MaculeError) else answer
 
+    def add_lesion(self, result: LesionResult) -> None:
+        console = make_console()
+        rows = [(str(number), *_shot_cells(shot)) for number, shot in enumerate(result.shots, 1)]
+        print_rows(console, ("", "picture", "taken", "risk alone", "suspicious", "most likely alone"), rows)
+        if result.answer is not None:
+            _print_together(console, result, result.answer)
+        _print_ending(console, printable(result.advice), result)
+        _print_disclaimer(console)
+
     def __exit__(self, *error: object) -> None:
         if error[0] is None and self._rows:
             console = make_console()
@@ -38,14 +48,12 @@ class Table(Quiet):
             self._print_end(console)
 
     def _print_end(self, console: Console) -> None:
-        from macule.analysis.result import DISCLAIMER
-
         counts = Counter(row[1] for row in self._rows)
         if len(self._rows) > 1:
             console.print("  ".join(f"{counts[name]} {name}" for name in _STYLES if counts[name]))
         elif self._last is not None:
             _print_details(console, self._last)
-        console.print(f"\n{DISCLAIMER}", style="dim", markup=False, highlight=False)
+        _print_disclaimer(console)
 
 
 def _cells(answer: Result | MaculeError) -> tuple[str, str, str]:
@@ -53,9 +61,20 @@ def _cells(answer: Result | MaculeError) -> tuple[str, str, str]:
         return "error", "", printable(str(answer))
     if answer.assessment is None:
         return "refused", "", failures(answer.quality)
-    found, first = answer.assessment, answer.assessment.diagnoses[0]
+    return _answer_cells(answer.assessment)
+
+
+def _answer_cells(found: Answer) -> tuple[str, str, str]:
+    first = found.diagnoses[0]
     unlike = "" if found.in_distribution else "; unlike the pictures that the model knows"
     return found.risk.value, f"{found.malignant:.1%}", f"{first.code.entry.name} ({first.probability:.0%}){unlike}"
+
+
+def _shot_cells(shot: Shot) -> tuple[str, str, str, str, str]:
+    told = shot.result or shot.error
+    again = f" (given {len(shot.copies) + 1} times, counted once)" if shot.copies else ""
+    cells = _cells(told) if told is not None else ("", "", "")
+    return printable(shot.image) + again, shot.modality.value if shot.modality else "", *cells
 
 
 def failures(quality: Quality) -> str:
@@ -66,10 +85,35 @@ def failures(quality: Quality) -> str:
 
 def _print_details(console: Console, result: Result) -> None:
     if result.assessment is not None:
-        rows = [(ranked.code.entry.name, f"{ranked.probability:.1%}") for ranked in result.assessment.diagnoses]
-        print_rows(console, ("diagnosis", "probability"), rows)
-    console.print(f"\n{result.advice}", markup=False, highlight=False)
-    console.print(f"\nModel {result.bundle.id} ({result.bundle.sha256[:12]})", markup=False, highlight=False)
+        _print_diagnoses(console, result.assessment)
+    _print_ending(console, result.advice, result)
+
+
+def _print_together(console: Console, result: LesionResult, answer: Answer) -> None:
+    count = len(result.alone)
+    if count > 1:
+        word = "agree" if result.agree else "disagree"
+        console.print(f"The {count} pictures that count {word} on the first diagnosis.", markup=False, highlight=False)
+    named = "one picture" if count == 1 else f"{count} pictures together"
+    print_rows(console, ("the lesion", "risk", "suspicious", "most likely"), [(named, *_answer_cells(answer))])
+    _print_diagnoses(console, answer)
+
+
+def _print_diagnoses(console: Console, answer: Answer) -> None:
+    rows = [(ranked.code.entry.name, f"{ranked.probability:.1%}") for ranked in answer.diagnoses]
+    print_rows(console, ("diagnosis", "probability"), rows)
+
+
+def _print_ending(console: Console, advice: str, result: Result | LesionResult) -> None:
+    views = "" if result.views is None else f", {result.views} views"
+    console.print(f"\n{advice}", markup=False, highlight=False)
+    console.print(f"\nModel {result.bundle.id} ({result.bundle.sha256[:12]}){views}", markup=False, highlight=False)
+
+
+def _print_disclaimer(console: Console) -> None:
+    from macule.analysis.result import DISCLAIMER
+
+    console.print(f"\n{DISCLAIMER}", style="dim", markup=False, highlight=False)
 
 
 def make_console() -> Console:

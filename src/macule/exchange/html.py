@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from macule import __version__
 from macule.analysis.explain import overlay, to_jpeg
 from macule.analysis.result import DISCLAIMER, BundleId, Result
@@ -42,11 +45,7 @@ class Report:
         self._sheets: list[Sheet] = []
 
     def __enter__(self) -> Self:
-        try:
-            (self._folder / PICTURES).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"the report folder {self._folder} cannot be made ({error.strerror}): name another."
-            raise UsageError(message) from error
+        make_folder(self._folder)
         return self
 
     def add(self, image: str, answer: Result | MaculeError) -> None:
@@ -68,16 +67,27 @@ class Report:
         kind = "refused" if answer is None else answer.risk.value
         if rgb is None:
             return Sheet(number, image, kind, result)
-        picture = self._write(f"{number:05d}.jpg", to_jpeg(rgb))
+        picture = write_picture(self._folder, f"{number:05d}.jpg", rgb)
         if answer is None:
             return Sheet(number, image, kind, replace(result, thumbnail=None), picture=picture)
-        heatmap = self._write(f"{number:05d}-heat.jpg", to_jpeg(overlay(rgb, answer.heatmap)))
+        heatmap = write_picture(self._folder, f"{number:05d}-heat.jpg", overlay(rgb, answer.heatmap))
         # The page needs no more pixels: let a thousand pictures' thumbnails go.
         return Sheet(number, image, kind, replace(result, thumbnail=None), picture=picture, heatmap=heatmap)
 
-    def _write(self, name: str, content: bytes) -> str:
-        (self._folder / PICTURES / name).write_bytes(content)
-        return f"{PICTURES}/{name}"
+
+def make_folder(folder: Path) -> None:
+    """A report's folder and that of its pictures. Raises: UsageError."""
+    try:
+        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the report folder {folder} cannot be made ({error.strerror}): name another."
+        raise UsageError(message) from error
+
+
+def write_picture(folder: Path, name: str, rgb: NDArray[np.uint8]) -> str:
+    """rgb: uint8, shape (H, W, 3). Returns: the path relative to the page."""
+    (folder / PICTURES / name).write_bytes(to_jpeg(rgb))
+    return f"{PICTURES}/{name}"
 
 
 def render(sheets: list[Sheet], *, bundle: BundleId, now: datetime) -> str:
@@ -91,6 +101,7 @@ def render(sheets: list[Sheet], *, bundle: BundleId, now: datetime) -> str:
         sheets=sheets,
         counts=Counter(sheet.kind for sheet in sheets),
         bundle=bundle,
+        views=next((sheet.result.views for sheet in sheets if sheet.result), None),
         now=now,
         version=__version__,
         disclaimer=DISCLAIMER,
