@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 PICTURES ?= examples/pictures
 DATA ?= ../shared/data
-BUNDLE := src/macule/bundles/lite
+BUNDLE := src/macule/bundles/default
 # One lesion under two ids, found by `make audit`.
 LINKS := docs/results/pairs.csv
 BASE := .venv
@@ -10,16 +10,20 @@ DEV := .venv-dev
 # Idle worker threads that spin would starve their neighbours on a small machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo demo-clinic serve test test-all lint model card reports ablation matrix audit benchmark source-systems clean
+.PHONY: help queue demo demo-clinic serve test test-all lint model card reports variants ablation matrix audit benchmark source-systems clean
+.PHONY: model-lite model-default model-accurate
 
 help:
 	@echo "make demo [PICTURES=path]  analyse pictures and write demo-report/index.html"
 	@echo "make demo-clinic           a clinic of invented patients on http://127.0.0.1:8000; prints two logins"
 	@echo "make serve                 start the web page on http://127.0.0.1:8000"
 	@echo "make test                  lint, types and tests (make test-all: the long ones too)"
-	@echo "make model [DATA=path]     train, calibrate and score the bundle anew, beside the embedded one"
+	@echo "make model [DATA=path]     train, calibrate and score every variant anew -> work; hours on 2 cores, goes on when"
+	@echo "                           called again; [VARIANT=lite|default|accurate] is the way to one of them"
+	@echo "make queue [DATA=path]     go on with experiments/model.toml (OPTIONS=\"--hours 8\") and write its log"
 	@echo "make card  [DATA=path]     score the embedded bundle again and rewrite its card"
-	@echo "make reports [DATA=path]   the same, and a whole report of each exam -> work/reports"
+	@echo "make reports [DATA=path]   the same for every bundle here, and a whole report of each exam -> work/reports"
+	@echo "make variants              size, speed and scores of every bundle here -> the tables of README and docs"
 	@echo "make ablation [DATA=path]  does preparing the picture help? -> docs/results/preparation.md, an hour on 2 cores"
 	@echo "make matrix [DATA=path]    train on one set, test on another -> work/matrix, half an hour on 2 cores"
 	@echo "make audit [DATA=path]     search the data sets for one lesion under two ids -> work/audit/index.html"
@@ -58,17 +62,77 @@ test: lint
 test-all: lint
 	$(DEV)/bin/pytest
 
-model: $(DEV)/.made
-	$(DEV)/bin/macule train lite --data $(DATA) --out work/bundle --work work
-	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle work/bundle --against $(BUNDLE)
-	@echo "The new bundle: work/bundle. Copy it over $(BUNDLE) only if it is better."
+# `make model` in steps, a folder each. A step that has ended leaves a stamp in its folder and is skipped from then on, and
+# one that was stopped goes on; `rm -r work/phone` makes that step anew. VARIANT=lite (the phone's), default or accurate is
+# the way to that one alone.
+VARIANT ?= lite default accurate
+# The ensemble: work/default, and the same recipe from other seeds.
+SEEDS ?= 2 3
+MEMBERS := work/default $(SEEDS:%=work/seed-%)
+GIVEN := --data $(DATA) --links $(LINKS) --work work
+ONWARD := --set network.start=work/lite
+# The folder of the run that made a bundle.
+run_of = work/$$($(DEV)/bin/python -c 'import json; print(json.load(open("$(1)/bundle.json"))["provenance"]["run"]["id"])')
+# The embedded bundle of that id, if there is one.
+against = $(addprefix --against ,$(patsubst %/bundle.json,%,$(wildcard src/macule/bundles/$(1)/bundle.json)))
+
+model: $(VARIANT:%=model-%)
+	@echo "Copy a bundle over the embedded one only if it is better: macule bundle list; make variants"
+model-lite: work/phone/.scored
+model-default: work/default/.scored
+model-accurate: work/accurate/.scored
+
+# From ImageNet's weights to 208 px: the groundwork, which is not shipped.
+work/lite/.made: | $(DEV)/.made
+	$(DEV)/bin/macule train lite $(GIVEN) --out $(@D)
+	@touch $@
+work/default/.made: work/lite/.made
+	$(DEV)/bin/macule train default $(ONWARD) $(GIVEN) --out $(@D)
+	@touch $@
+work/seed-%/.made: work/lite/.made
+	$(DEV)/bin/macule train default $(ONWARD) --set seed=$* $(GIVEN) --out $(@D)
+	@touch $@
+work/phone/.made: work/default/.made
+	$(DEV)/bin/macule quantise work/default --name lite --data $(DATA) --links $(LINKS) --out $(@D)
+	@touch $@
+work/accurate/.made: $(MEMBERS:%=%/.made)
+	$(DEV)/bin/macule combine $(foreach member,$(MEMBERS),$(call run_of,$(member))) --name accurate $(GIVEN) --out $(@D)
+	@touch $@
+
+# Status 1 with a card: a figure lies outside the tolerance of the embedded one, which the table says, and no fault.
+work/phone/.scored: AGAINST = $(call against,lite)
+work/default/.scored: AGAINST = $(call against,default)
+work/accurate/.scored: AGAINST =
+work/phone/.scored work/default/.scored work/accurate/.scored: work/%/.scored: work/%/.made
+	@rm -f $(@D)/card.md
+	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle $(@D) $(AGAINST) || { [ $$? -eq 1 ] && [ -f $(@D)/card.md ]; }
+	@touch $@
 
 card: $(DEV)/.made
 	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle $(BUNDLE)
 
+# Every embedded bundle, and `accurate` where it was built or fetched.
 # OPTIONS="--also robustness --also explanations" measures those too, minutes an exam.
-reports: $(DEV)/.made
-	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle $(BUNDLE) --reports work/reports $(OPTIONS)
+EMBEDDED := $(patsubst src/macule/bundles/%/bundle.json,%,$(wildcard src/macule/bundles/*/bundle.json))
+FETCHED := $(or $(MACULE_BUNDLES_HOME),$(or $(XDG_DATA_HOME),$(HOME)/.local/share)/macule/bundles)
+ACCURATE := $(firstword $(wildcard work/accurate/bundle.json $(FETCHED)/accurate/bundle.json))
+REPORTS := $(EMBEDDED:%=reports-%) $(if $(ACCURATE),reports-accurate)
+.PHONY: $(REPORTS)
+reports: $(REPORTS)
+$(EMBEDDED:%=reports-%): reports-%: $(DEV)/.made
+	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle src/macule/bundles/$* --reports work/reports/$* $(OPTIONS)
+reports-accurate: $(DEV)/.made
+	$(DEV)/bin/macule card --data $(DATA) --links $(LINKS) --bundle $(ACCURATE:%/bundle.json=%) --reports work/reports/accurate $(OPTIONS)
+
+# Size, speed and scores of every bundle that is here -> docs/results/variants.json, and from it the tables of README.md and
+# docs/variants.md.
+variants: $(DEV)/.made
+	$(DEV)/bin/python benchmarks/variants.py $(OPTIONS)
+
+# A queue of one: stopped at any time, the same command goes on.
+queue: $(DEV)/.made
+	$(DEV)/bin/macule queue run experiments/model.toml --data $(DATA) --links $(LINKS) $(OPTIONS)
+	$(DEV)/bin/macule queue log experiments/model.toml --out docs/results/experiments.md
 
 ablation matrix: export OPENBLAS_NUM_THREADS := 1
 ablation: $(DEV)/.made

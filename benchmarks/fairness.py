@@ -1,6 +1,6 @@
 """How far the individual typology angle follows labelled skin tone, and what group weights change.
 
-    python benchmarks/fairness.py --data DATA [--bundle lite] [--work DIR] [--out docs/results/fairness.md]
+    python benchmarks/fairness.py --data DATA [--bundle default] [--work DIR] [--out docs/results/fairness.md]
 
 DATA holds MILK10k and HAM10000 as `macule data list` names their folders. The bundle's answers are made once and kept
 in `work`. Group weights are tried on the bundle's frozen embedding: a logistic probe is fitted on the bundle's own
@@ -388,7 +388,7 @@ def wrapped(line: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--bundle", default="lite")
+    parser.add_argument("--bundle", default="default")
     parser.add_argument("--work", type=Path, default=Path("work/fairness"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/fairness.md"))
     asked = parser.parse_args()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from macule import bundles
-from macule.analysis import gate, schema
+from macule.analysis import gate, schema, shelf
 from macule.analysis.conformal import Conformal, Limit
 from macule.analysis.gate import Gate
 from macule.analysis.preprocess import Preprocessing
@@ -26,7 +26,7 @@ from macule.errors import BundleInvalid, BundleNotFound
 from macule.taxonomy import Diagnosis
 
 ENVIRONMENT = "MACULE_BUNDLE"
-MANIFEST = "bundle.json"
+MANIFEST = shelf.MANIFEST
 CARD = "card.md"
 
 
@@ -83,7 +83,8 @@ def load(name_or_path: str | Path | None = None) -> Bundle:
 
     name_or_path: one of `available()`, or a folder. None: the environment's MACULE_BUNDLE, else the embedded default.
 
-    Raises: BundleNotFound, or BundleInvalid if a file is missing, altered or contradicts another.
+    Raises: BundleNotFound, which says how to get one that is known by name and not here; BundleInvalid if a file is
+    missing, altered or contradicts another.
     """
     folder = _find(name_or_path)
     try:
@@ -100,8 +101,8 @@ def wanted_name(name_or_path: str | Path | None = None) -> str:
 
 
 def available() -> list[str]:
-    """The names of the embedded bundles."""
-    return sorted(path.parent.name for path in _embedded().glob(f"*/{MANIFEST}"))
+    """The names of the embedded and the fetched bundles."""
+    return sorted({*shelf.names(shelf.embedded()), *shelf.names(shelf.home())})
 
 
 def fingerprint(folder: Path) -> str:
@@ -114,15 +115,13 @@ def fingerprint(folder: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _embedded() -> Path:
-    return Path(bundles.__file__).parent
-
-
 def _find(name_or_path: str | Path | None) -> Path:
     wanted = wanted_name(name_or_path)
-    for folder in (_embedded() / wanted, Path(wanted)):
-        if (folder / MANIFEST).is_file():
-            return folder
+    folder = shelf.find(wanted) or Path(wanted)
+    if (folder / MANIFEST).is_file():
+        return folder
+    if (absent := shelf.index().get(wanted)) is not None:
+        raise BundleNotFound(f"the bundle {wanted!r} is not here: {shelf.way_to(absent)}.")
     known = ", ".join(available()) or "none"
     raise BundleNotFound(f"there is no bundle {wanted!r}: give a folder that holds {MANIFEST}, or one of: {known}.")
 

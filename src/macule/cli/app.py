@@ -11,16 +11,18 @@ from typing import Annotated
 import typer
 
 import macule
-from macule.cli import asked, audit, data, keys, patient, runs
+from macule.cli import asked, audit, bundle, data, keys, patient, queue, runs
 from macule.cli.backup import backup, restore
+from macule.cli.card import card
 from macule.cli.check import check
 from macule.cli.combine import combine
 from macule.cli.demo_clinic import demo_clinic
-from macule.cli.evaluate import card, evaluate
+from macule.cli.evaluate import evaluate
 from macule.cli.exit import ENVIRONMENT, status_of
 from macule.cli.explain import explain
 from macule.cli.matrix import matrix
 from macule.cli.predict import predict
+from macule.cli.quantise import quantise
 from macule.cli.readers import readers
 from macule.cli.refit import refit
 from macule.cli.replay import replay
@@ -39,12 +41,14 @@ app = typer.Typer(
 )
 VERBS = (
     predict, check, serve, demo_clinic, backup, restore, replay,
-    train, search, combine, evaluate, card, readers, matrix, explain, refit,
+    train, search, combine, evaluate, card, readers, matrix, explain, refit, quantise,
 )
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(data.app)
+app.add_typer(bundle.app)
 app.add_typer(runs.app)
+app.add_typer(queue.app)
 for group in (audit, keys):
     app.add_typer(group.app)
 app.add_typer(patient.app, name="patient")

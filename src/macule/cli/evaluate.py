@@ -1,4 +1,4 @@
-"""`macule evaluate`: a bundle's figures on a data set. `macule card`: all its exams, written into the bundle."""
+"""`macule evaluate`: a bundle's figures on a data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,10 +16,6 @@ from macule.cli import options
 from macule.cli.exit import SOME_FAILED
 from macule.cli.progress import bars
 
-if TYPE_CHECKING:
-    from macule.evaluation.card import Change
-
-
 AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")]
 DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Leave out the pictures that leak, and count them.")]
 Also = Annotated[list[str] | None, typer.Option(
@@ -27,6 +23,9 @@ Also = Annotated[list[str] | None, typer.Option(
 ImageNet = Annotated[Path | None, typer.Option(
     help="Folder of the data sets that the bundle was made of: adds a probe on ImageNet features to the baselines.")]
 Sample = Annotated[int, typer.Option(help="Pictures for each of --also.")]
+By = Annotated[str, typer.Option(help="picture, or lesion: one answer from all of a lesion's pictures.")]
+Apart = Annotated[list[str] | None, typer.Option(
+    "--apart-from", help="Leave out lesions that --links find in this other data set too. Repeat.")]
 Links = Annotated[Path | None, typer.Option(help="pairs.csv of macule data audit: one lesion under two ids.")]
 
 
@@ -38,9 +37,12 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, val, test or all: the publisher's, else the bundle's.")] = "all",
     modality: Annotated[str | None, typer.Option(help="Only dermoscopic or only clinical pictures.")] = None,
     no_patient: Annotated[bool, typer.Option("--no-patient", help="Hide age, sex, site and modality.")] = False,
+    by: By = "picture",
+    views: options.Views = None,
     allow_leak: AllowLeak = False,
     drop_leaks: DropLeaks = False,
     links: Links = None,
+    apart_from: Apart = None,
     report: Annotated[Path | None, typer.Option(help="Folder for index.html, report.pdf, report.json, ....")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
     also: Also = None,
@@ -69,13 +71,13 @@ def evaluate(
     if report:
         sinks.make_folder(report, "--report")  # told now, and not after an hour of scoring
     asked = service.Asked(dataset, root, split, Patient.parse(modality=modality).modality, not no_patient, allow_leak,
-                          drop_leaks, pairs.read(links))
+                          drop_leaks, pairs.read(links), views, by, tuple(apart_from or ()))
     runner = None if engine == "local" else engines.make(engine, workers=threads)
     with bars() as start:
         found = service.examine(bundles.load(bundle), asked, engine=runner, threads=threads,
                                 start=lambda count: start(dataset, count))
         measured = reports.measure(found, plan, start=start) if report or json_file or also else found.report
-    _print(measured)
+    show(measured)
     if json_file:
         with atomic.writing(json_file) as stream:
             stream.write(json.dumps(measured, indent=2, allow_nan=False) + "\n")
@@ -100,71 +102,17 @@ def _need_place(path: Path) -> None:
         raise UsageError(f"--json is {path}, which {what}: name a file.")
 
 
-def card(
-    *,
-    data: Annotated[Path, typer.Option(help="The folder that holds HAM10000, ISIC2017, ISIC2018 and MILK10k.")],
-    bundle: Annotated[str, typer.Option(help="Name or folder of the bundle to write the card into.")],
-    against: Annotated[str | None, typer.Option(help="A bundle whose card the figures are compared with.")] = None,
-    allow_leak: AllowLeak = False,
-    links: Links = None,
-    reports: Annotated[Path | None, typer.Option(help="A folder for a whole report of each exam.")] = None,
-    also: Also = None,
-    sample: Sample = 200,
-    threads: options.Threads = None,
-) -> None:
-    """Sit every exam and write the figures into the bundle's bundle.json and card.md.
-
-    With --reports, each exam's whole report is written too. With --links, exam pictures whose lesion was fitted on
-    under another id are left out and counted. Compared with another bundle, the status is 1 if a headline figure lies
-    outside the tolerance.
-    """
-    from macule.analysis import bundle as bundles
-    from macule.evaluation import card as cards
-    from macule.evaluation.report import Plan
-    from macule.evaluation.service import Evaluation
-    from macule.exchange import evaluation_folder
-
-    loaded = bundles.load(bundle)
-    committed = bundles.load(against) if against else None
-
-    def keep(exam: cards.Exam, found: Evaluation, measured: dict[str, Any]) -> None:
-        if reports:
-            command = exam.command(loaded.id, allow_leak=allow_leak, links=links)
-            evaluation_folder.write(found, measured, reports / exam.slug, command=command, now=datetime.now(UTC))
-
-    with bars() as start:
-        measured = cards.measure(bundle, data, allow_leak=allow_leak, links=links, threads=threads, start=start,
-                                 plan=Plan(("outliers", *(also or ())), sample, threads=threads), keep=keep,
-                                 leads=evaluation_folder.leads)
-    cards.write(loaded.folder, measured)
-    for report in measured:
-        _print(report)
-    leaky = any(report["leaky"] for report in measured)
-    if committed and not _print_changes(cards.compare(measured, committed), cards.TOLERANCE, leaky=leaky):
-        raise typer.Exit(SOME_FAILED)
-
-
-def _print_changes(changes: list[Change], tolerance: float, *, leaky: bool) -> bool:
-    """Returns: whether every figure lies within the tolerance."""
-    from macule.data import guard
-
-    marked = guard.mark(leaky)
-    table = Table(title=f"compared with the committed card, tolerance {tolerance}")
-    for column in ("exam", "figure", "here", "committed", ""):
-        table.add_column(column)
-    for change in changes:
-        verdict = "within" if change.within else "OUTSIDE"
-        table.add_row(change.exam, change.figure, f"{marked}{change.found:.3f}", f"{change.expected:.3f}", verdict)
-    Console().print(table)
-    return all(change.within for change in changes)
-
-
-def _print(report: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
+    """Print the headline figures of a report as a table."""
     from macule.data import guard
 
     title = report.get("title", f"{report['dataset']} {report['split']}")
     marked = guard.mark(report["leaky"])
     counts = f"{report['pictures']} pictures, {report['lesions']} lesions, {report['refused']} refused"
+    if report.get("together"):
+        counts += f", {report['together']['several']} lesions answered from several pictures"
+    if report.get("linked_elsewhere"):
+        counts += f", {report['linked_elsewhere']} left out that stand in {', '.join(report['apart_from'])} too"
     if report.get("dropped_leaks"):
         counts += f", {report['dropped_leaks']} left out because they leak"
     if report.get("without_picture"):

@@ -1,67 +1,39 @@
-"""The exams that a bundle sits for its card, and what of their reports travels in it."""
+"""A bundle sits its exams, and what of their reports travels in it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from macule.analysis import bundle as bundles
 from macule.analysis.bundle import Bundle
-from macule.analysis.patient import Modality
-from macule.data import sources
+from macule.data import membership
 from macule.data.links import read as read_links
-from macule.evaluation import card_text, provenance, service
+from macule.evaluation import card_text, out_of_fold, provenance, service
 from macule.evaluation import report as whole
+from macule.evaluation.card_exams import EXAMS, Exam
+from macule.evaluation.markdown import within
+from macule.evaluation.predictions import Memory
 from macule.evaluation.report import Plan
 from macule.evaluation.service import Evaluation
 
-
-@dataclass(frozen=True)
-class Exam:
-    """title: of its row in the card. The rest: what `macule evaluate` is asked for."""
-
-    title: str
-    dataset: str
-    part: str
-    modality: Modality | None = None
-    with_patient: bool = True
-
-    @property
-    def slug(self) -> str:
-        """A folder's name for its report."""
-        kind = f"-{self.modality}" if self.modality else ""
-        return f"{self.dataset}-{self.part}{kind}{'' if self.with_patient else '-picture-alone'}"
-
-    def command(self, name: str, *, allow_leak: bool = False, links: Path | None = None) -> str:
-        options = f" --modality {self.modality}" if self.modality else ""
-        options += "" if self.with_patient else " --no-patient"
-        options += " --allow-leak" if allow_leak else ""
-        # A folder of somebody's machine has no place in a card.
-        options += f" --links {links.name if links.is_absolute() else links.as_posix()} --drop-leaks" if links else ""
-        root = f"DATA/{sources.find(self.dataset).folder}"
-        return f"macule evaluate --bundle {name} --dataset {self.dataset} --root {root} --split {self.part}{options}"
-
-
-EXAMS = (
-    Exam("HAM10000, locked lesions", "ham10000", "test"),
-    Exam("HAM10000, locked lesions, picture alone", "ham10000", "test", with_patient=False),
-    Exam("ISIC 2018 task 3 validation", "isic2018", "val"),
-    Exam("ISIC 2017 test (set not trained on)", "isic2017", "test"),
-    Exam("MILK10k, locked lesions, dermoscopic", "milk10k", "test", Modality.DERMOSCOPIC),
-    Exam("MILK10k, locked lesions, clinical", "milk10k", "test", Modality.CLINICAL),
-)
+__all__ = ["EXAMS", "HEADLINES", "TOLERANCE", "Change", "Exam", "compare", "fitted", "measure", "rewrite", "subset",
+           "write"]
 
 
 def measure(name: str, data: Path, *, allow_leak: bool = False, links: Path | None = None,
-            threads: int | None = None, plan: Plan | None = None,
+            threads: int | None = None, views: int | None = None, plan: Plan | None = None,
             leads: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
             keep: Callable[[Exam, Evaluation, dict[str, Any]], None] = lambda _e, _f, _m: None,
             start: Callable[[str, int], Callable[[], None]] = lambda _t, _n: lambda: None) -> list[dict[str, Any]]:
     """Sit every exam that is under `data`; each report carries its title, its command and the hash of its pictures.
 
+    A picture that several exams ask about is judged once. Exams apart from another set are sat with `links` only.
+
+    views: of each picture; None is the bundle's own number.
     links: pairs.csv of `macule data audit`; pictures that leak by it are left out and counted.
     plan: what to measure beside the headline figures; None is nothing. leads: of a whole report, section -> what was
     found, in words; kept for the card. keep: given each exam's answers and whole report, to write them somewhere.
@@ -69,21 +41,32 @@ def measure(name: str, data: Path, *, allow_leak: bool = False, links: Path | No
     Raises: LeakingSplit if an exam shares lesions with what was fitted on, unless allow_leak.
     """
     loaded, pairs = bundles.load(name), read_links(links)
-    reports = []
-    for exam in EXAMS:
-        asked = service.Asked(exam.dataset, data / sources.find(exam.dataset).folder, exam.part, exam.modality,
-                              exam.with_patient, allow_leak, links is not None, pairs)
-        found = service.examine(loaded, asked, threads=threads,
-                                start=lambda count, title=exam.title: start(title, count))  # type: ignore[misc]
-        measured = found.report if plan is None else whole.measure(found, plan, start=start)
+    trained_on, memory, reports = fitted(loaded), Memory(), []
+    for exam in (each for each in EXAMS if links is not None or not each.apart):
+        title = exam.titled(trained_on)
+        asked = exam.asked(data, allow_leak=allow_leak, pairs=pairs, views=views)
+        found = service.examine(loaded, asked, threads=threads, memory=memory,
+                                start=lambda count, title=title: start(title, count))  # type: ignore[misc]
+        measured = found.report if plan is None else whole.measure(found, _plan(plan, exam), start=start)
         keep(exam, found, measured)
-        said = found.exam.predictions
+        said = found.pictures.predictions
         reports.append({
-            "title": exam.title, "command": exam.command(loaded.id, allow_leak=allow_leak, links=links),
+            "title": title, "command": exam.command(loaded.id, allow_leak=allow_leak, links=links, views=views),
             "exam_sha256": provenance.exam_hash([*said.records, *said.refused, *said.failed]),
-            **measured, **({} if leads is None else {"said": dict(leads(measured))}),
+            **measured, **({} if leads is None or exam.derived else {"said": dict(leads(measured))}),
         })
     return reports
+
+
+def fitted(bundle: Bundle) -> set[str]:
+    """The data sets that the bundle's own split says were trained or calibrated on."""
+    known = membership.load(bundle.folder / membership.FILE)
+    return {group.partition(":")[0] for group, part in known.parts.items() if part != "test"}
+
+
+def _plan(plan: Plan, exam: Exam) -> Plan:
+    """What asks the network again is measured once for each picture."""
+    return replace(plan, also=()) if exam.derived else plan
 
 
 #: Sections whose finding the card quotes in words.
@@ -102,22 +85,31 @@ CHOSEN = {
 
 
 def subset(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a report travels in bundle.json: its headline figures, those of CHOSEN under `chosen`, and what the
-    sections of QUOTED found, in words, under `said`. Curves, tables and people stay in the report. What is a subset
-    already stays as it is."""
+    """What of a report travels in bundle.json: its headline figures, those of CHOSEN under `chosen`, the conformal
+    `coverage` of each class, what became of pictures that are `not_lesions`, and what the sections of QUOTED found, in
+    words, under `said`. Curves, tables and people stay in the report. What is a subset already stays as it is."""
     # The hash of a bundle cannot stand in the bundle itself.
     left = {*whole.ORDER, "provenance", "checklist", "bundle", "said", "chosen"}
     kept = {name: value for name, value in report.items() if name not in left}
     chosen = dict(report.get("chosen", {})) | {name: figure for name, path in CHOSEN.items()
-                                               if (figure := _within(report, path)) is not None}
+                                               if (figure := within(report, path)) is not None}
     said = {name: words for name in QUOTED if (words := report.get("said", {}).get(name))}
-    return kept | ({"chosen": chosen} if chosen else {}) | ({"said": said} if said else {})
+    more = {"chosen": chosen, "coverage": _coverage(report), "not_lesions": _not_lesions(report), "said": said}
+    return kept | {name: found for name, found in more.items() if found}
 
 
-def _within(found: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+def _coverage(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Class -> share of its pictures whose set holds it, with Wilson's interval; nothing of classes without any."""
+    rows = within(report, ("uncertainty", "conformal", "classes")) or {}
+    return {code: row["wilson"] | {"lesions": row["lesions"]} for code, row in rows.items() if row["wilson"]["n"]}
+
+
+def _not_lesions(report: Mapping[str, Any]) -> dict[str, int]:
+    """How many drawn pictures of no lesion there were, and how many got a diagnosis, without or with a warning. Kinds
+    that the gate may have learnt from do not count."""
+    rows = [row for row in within(report, ("outliers", "kinds")) or [] if not row["learnable"]]
+    names = ("n", "answered", "flagged")
+    return {name: sum(row[name] for row in rows) for name in names} if rows else {}
 
 
 #: How far a headline figure of a repeated training may lie from the committed one. The same seeds draw the same
@@ -152,8 +144,21 @@ def compare(reports: Sequence[Mapping[str, Any]], committed: Bundle) -> list[Cha
 
 def write(folder: Path, reports: Sequence[Mapping[str, Any]]) -> None:
     """Put the figures into the bundle's bundle.json and card.md."""
+    _put(folder, {"exams": [subset(report) for report in reports]})
+
+
+def rewrite(folder: Path, *, folds: Path | None = None) -> None:
+    """Write card.md again from the figures that bundle.json holds, without scoring anything.
+
+    folds: the folder of a cross-validation of the bundle's recipe, whose figures are added.
+    Raises: RunDamaged if they cannot be read.
+    """
+    _put(folder, {} if folds is None else {"out_of_fold": out_of_fold.read(folds)})
+
+
+def _put(folder: Path, changes: Mapping[str, Any]) -> None:
     manifest = folder / "bundle.json"
     content = json.loads(manifest.read_text(encoding="utf-8"))
-    content["metrics"] = {"exams": [subset(report) for report in reports]}
+    content["metrics"] = {"exams": [], **content["metrics"], **changes}
     manifest.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     (folder / "card.md").write_text(card_text.render(bundles.load(folder), content), encoding="utf-8")

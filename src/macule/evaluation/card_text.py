@@ -12,9 +12,10 @@ from typing import Any
 from macule.analysis.bundle import Bundle
 from macule.analysis.result import DISCLAIMER
 from macule.data import guard
+from macule.evaluation import aims, card_tables
+from macule.evaluation.markdown import MISSING, table
 from macule.taxonomy import Diagnosis
 
-MISSING = "not measured"
 #: Sections that are quoted: key -> what the card calls it.
 PARTS = {"baselines": "Against baselines", "decision": "Net benefit", "uncertainty": "Conformal sets and selection",
          "fairness": "Fairness", "robustness": "Robustness", "outliers": "Out of distribution",
@@ -23,17 +24,20 @@ PARTS = {"baselines": "Against baselines", "decision": "Net benefit", "uncertain
 
 def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
     """content: of bundle.json, with the exams. Every figure has its n and 95 % interval."""
-    made, exams = content["provenance"], content["metrics"]["exams"]
+    made, metrics = content["provenance"], content["metrics"]
+    exams, folds = metrics["exams"], metrics.get("out_of_fold", [])
     parts = (
         [f"# Model card: {bundle.id}" + (f" ({guard.MARK})" if made.get("leaky") else ""), "", f"> {DISCLAIMER}"],
         ["## Model details", "", *_facts(bundle, made)],
         _intended(), _factors(exams), _metrics(content, made, exams),
         ["## Evaluation data", "", *_exams(exams)],
         ["## Training data", "", *_training(made)],
-        ["## Quantitative analyses", "", *_overall_table(exams)],
-        _melanoma_table(exams), _points_table(exams), _calibration_table(exams),
-        _class_table(exams[0]) if exams else [],
-        _risk_table(exams), _found(exams), _ethics(), _limits(content), _again(exams),
+        ["## Quantitative analyses", "", *card_tables.overall(exams)],
+        card_tables.melanoma(exams), card_tables.operating_points(exams), card_tables.calibration(exams),
+        card_tables.classes(exams[0]) if exams else [], card_tables.coverage(exams), card_tables.folds(folds),
+        card_tables.risks(exams), _found(exams),
+        ["## Aims and what is", "", *_aims(bundle, metrics)],
+        _ethics(), _limits(content), _again(exams),
     )
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -73,6 +77,9 @@ def _metrics(content: Mapping[str, Any], made: Mapping[str, Any], exams: Sequenc
         f"Intervals: 95 %, bootstrap of whole lesions{_resamples(exams)}. "
         "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. "
         f"AUC of malignant: malignant and indeterminate classes against benign ones. {_apart(made, exams)}",
+        *(["", "Where pictures of a lesion are answered together, it has one answer, of the mean logits of its "
+           "pictures at the bundle's own temperature and thresholds, and figures are over lesions. Refused pictures "
+           "are left out of their lesion's answer."] if any("together" in exam for exam in exams) else []),
         "",
         *_thresholds(content),
     ]
@@ -80,9 +87,10 @@ def _metrics(content: Mapping[str, Any], made: Mapping[str, Any], exams: Sequenc
 
 def _exams(exams: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [(exam["title"], f"{exam['pictures']:,}", f"{exam['lesions']:,}", str(exam["refused"]),
-             str(exam.get("dropped_leaks", 0)), f"`{exam['exam_sha256'][:12]}`" if exam.get("exam_sha256") else
-             "not recorded") for exam in exams]
-    return [*_table(("Exam", "pictures", "lesions", "refused", "left out as leaks", "exam hash"), rows), "",
+             str(exam.get("dropped_leaks", 0)), str(exam.get("linked_elsewhere", 0)),
+             f"`{exam['exam_sha256'][:12]}`" if exam.get("exam_sha256") else "not recorded") for exam in exams]
+    return [*table(("Exam", "pictures", "lesions", "refused", "left out as leaks", "left out: in another set too",
+                    "exam hash"), rows), "",
             "The hash is over the sorted ids and labels of the pictures: the same pictures have the same one. Commands "
             "stand at the end."]
 
@@ -110,7 +118,8 @@ def _apart(made: Mapping[str, Any], exams: Sequence[Mapping[str, Any]]) -> str:
     if "split" in made:
         return ("No lesion of any exam was trained or calibrated on, as far as the ids, the bytes and the links tell "
                 "that its split was made with.")
-    dropped = sum(exam.get("dropped_leaks", 0) for exam in exams if exam.get("patient_data", True))
+    dropped = sum(exam.get("dropped_leaks", 0) for exam in exams
+                  if exam.get("patient_data", True) and not {"together", "apart_from"} & set(exam))
     return ("No lesion of any exam was trained or calibrated on; photographs that stand in two sets under different "
             "ids were found by appearance and kept on one side"
             + (f", and {dropped} exam pictures that only a later audit linked to training were left out." if dropped
@@ -147,79 +156,6 @@ def _parts(split: Mapping[str, Any]) -> list[str]:
             f"{split['manifest'][:12]}."]
 
 
-def _cell(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
-        return "not measured"
-    if figure["low"] is None:
-        return f"{figure['value']:.3f}"
-    return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
-
-
-def _marked(exam: Mapping[str, Any], *cells: str) -> tuple[str, ...]:
-    # Cards of other versions may hold reports that do not say.
-    return tuple(guard.mark(exam.get("leaky", False)) + cell for cell in cells)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    if not rows:
-        return [f"{header[0]}: {MISSING}."]
-    return ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header),
-            *("| " + " | ".join(row) + " |" for row in rows)]
-
-
-def _overall_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
-    columns = ("accuracy", "macro_auc", "malignant_auc", "calibration_error")
-    header = ("Exam", "pictures / lesions (refused)", "balanced accuracy", "the same, by the first of all 11 classes",
-              "accuracy", "macro AUC", "malignant AUC", "calibration error")
-    return _table(header, [
-        (exam["title"], f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})",
-         *_marked(exam, _cell(exam["balanced_accuracy"]), _served(exam),
-                  *(_cell(exam[column]) for column in columns)))
-        for exam in exams
-    ])
-
-
-def _melanoma_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
-    header = ("Melanoma", "n", "AUC", "sensitivity at 90 % specificity", "malignant: sensitivity at 90 % specificity")
-    return _table(header, [
-        (exam["title"], str(mel["auc"]["positives"]), *_marked(
-            exam, _cell(mel["auc"]), _cell(mel["sensitivity_at_90%_specificity"]),
-            _cell(exam["malignant_sensitivity_at_90%_specificity"])))
-        for exam in exams
-        if (mel := exam["classes"].get("mel"))
-    ])
-
-
-def _class_table(exam: Mapping[str, Any]) -> list[str]:
-    rows = [(code, str(f["auc"]["positives"]),
-             *_marked(exam, _cell(f["auc"]), _cell(f["sensitivity"]), _cell(f["specificity"])))
-            for code, f in exam["classes"].items()]
-    return _table((f"{exam['title']}: class", "n", "AUC", "sensitivity", "specificity"), rows)
-
-
-def _risk_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [(exam["title"], *_marked(exam, *(f"{exam['risk'][risk]['suspicious']} / {exam['risk'][risk]['benign']}"
-                                             for risk in ("low", "medium", "high")))) for exam in exams]
-    return _table(("Suspicious / benign pictures called", "low", "medium", "high"), rows)
-
-
-def _points_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
-    """At the bundle's own thresholds, fitted before."""
-    names = ("medium_sensitivity", "medium_specificity", "high_sensitivity", "high_specificity")
-    return _table(("Malignant, at the bundle's thresholds", "positives", "medium: sensitivity", "medium: specificity",
-                   "high: sensitivity", "high: specificity"),
-                  [(exam["title"], _positives(exam), *_marked(exam, *(_chosen(exam, name) for name in names)))
-                   for exam in exams])
-
-
-def _calibration_table(exams: Sequence[Mapping[str, Any]]) -> list[str]:
-    names = ("malignant_calibration_error", "calibration_slope", "calibration_intercept")
-    return _table(("Calibration of the malignant probability", "n", "error", "slope (1 is best)",
-                   "intercept (0 is best)"),
-                  [(exam["title"], f"{exam['malignant_auc'].get('n', exam['pictures'])}",
-                    *_marked(exam, *(_chosen(exam, name) for name in names))) for exam in exams])
-
-
 def _found(exams: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the other sections of the reports found, in their own words."""
     lines: list[str] = []
@@ -230,21 +166,6 @@ def _found(exams: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines[:-1]
 
 
-def _served(exam: Mapping[str, Any]) -> str:
-    """Balanced accuracy by the first of all classes; an exam that labels them all has no other."""
-    whole = len(exam["classes"]) == len(Diagnosis)
-    return "the same" if whole else _chosen(exam, "served_balanced_accuracy")
-
-
-def _chosen(exam: Mapping[str, Any], name: str) -> str:
-    figure = exam.get("chosen", {}).get(name)
-    return _cell(figure) if figure else MISSING
-
-
-def _positives(exam: Mapping[str, Any]) -> str:
-    return str(exam["malignant_auc"].get("positives", MISSING))
-
-
 def _thresholds(content: Mapping[str, Any]) -> list[str]:
     thresholds, mark = content["thresholds"], guard.mark(bool(content["provenance"].get("leaky")))
     return [
@@ -253,6 +174,12 @@ def _thresholds(content: Mapping[str, Any]) -> list[str]:
         f"{thresholds['high']['sensitivity']:.0%} on the calibration part ({thresholds['n']} pictures). "
         "They shift with the clinic.",
     ]
+
+
+def _aims(bundle: Bundle, metrics: Mapping[str, Any]) -> list[str]:
+    return [*aims.table(aims.measure(bundle, metrics)), "",
+            "Aims are the project's own, set before the training; they are no clinical standard. Met or not is by the "
+            "value; the interval says how sure that is. Leaking exams count as not measured."]
 
 
 def _ethics() -> list[str]:

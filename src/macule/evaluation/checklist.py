@@ -167,9 +167,10 @@ def _index_test(facts: Facts) -> str | None:
     bundle = facts.get("bundle")
     if not bundle:
         return None
+    views = facts.get("run", "views") or bundle["preprocessing"].get("views")
     return (f"bundle {bundle['id']}, SHA-256 {bundle['sha256'][:12]}, run by macule {facts.get('run', 'macule')}; "
             f"network {facts.get('training', 'backbone') or NOT_RECORDED}, "
-            f"{bundle['preprocessing'].get('size')} px, {bundle['preprocessing'].get('views')} views")
+            f"{bundle['preprocessing'].get('size')} px, {views} views")
 
 
 def _cut_offs(facts: Facts) -> str | None:

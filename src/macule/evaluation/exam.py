@@ -21,7 +21,7 @@ class Exam:
 
     weights: how often each answered picture counts in each resample of lesions or patients, shape (B, N): the same for
     every section, so that differences are paired.
-    with_patient: whether the network was told age, sex, site and modality.
+    with_patient: whether the network was told age, sex, site and modality. views: None is the bundle's own.
     """
 
     bundle: Bundle
@@ -32,12 +32,14 @@ class Exam:
     weights: NDArray[np.generic] = field(repr=False)
     seed: int = 0
     with_patient: bool = True
+    views: int | None = None
 
     @classmethod
     def of(cls, bundle: Bundle, predictions: Predictions, *, dataset: str, part: str, classes: tuple[int, ...],
-           resamples: int = metrics.RESAMPLES, seed: int = 0, with_patient: bool = True) -> Exam:
+           resamples: int = metrics.RESAMPLES, seed: int = 0, with_patient: bool = True,
+           views: int | None = None) -> Exam:
         weights = metrics.resample(predictions.groups, resamples=resamples, seed=seed)
-        return cls(bundle, predictions, dataset, part, classes, weights, seed, with_patient)
+        return cls(bundle, predictions, dataset, part, classes, weights, seed, with_patient, views)
 
     @cached_property
     def projected(self) -> Floats:

@@ -97,7 +97,7 @@ def choose(exam: Exam, sample: int, seed: int) -> list[int]:
 def _look(analyzer: Analyzer, network: Network, record: Record, *, right: bool | None, seed: int) -> Seen:
     bundle = analyzer.bundle
     shown = heatmaps.case(bundle, record)
-    first, heat = served(network, shown, views=bundle.preprocessing.views, temperature=bundle.temperature)
+    first, heat = served(network, shown, views=analyzer.views, temperature=bundle.temperature)
     size = shown.tensor.shape[-1]
     maps = {
         "heatmap": heatmaps.enlarged(heat, size),

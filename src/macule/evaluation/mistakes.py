@@ -138,6 +138,7 @@ class _Item:
         first = np.argsort(-shares, kind="stable")[:_TOLD]
         return {
             "group": record.group,
+            **({"pictures": [_name(each) for each in said.members[self.row]]} if said.members else {}),
             "truth": sorted(code.value for code in record.labels),
             "answers": [{"code": self.exam.code(int(k)), "probability": round(float(shares[k]), 4)} for k in first],
             "malignant": round(float(said.malignant[self.row]), 4),

@@ -20,9 +20,14 @@ from macule.evaluation.metrics import Figure, Floats
 PER_KIND = 20
 #: What can become of a picture, in the order in which it is stopped.
 OUTCOMES = ("quality", "refused", "flagged", "answered")
-#: Kinds that no gate learns from as they are drawn here, though it is shown their like: corners of photographs for
-#: skin, the lines of drawn screenshots for text.
-LIKE = {"skin": "photographs", "text": "screenshots"}
+GROUPS = {"held_out": not_lesions.HELD_OUT, "sent": not_lesions.SENT, "learnable": not_lesions.LEARNABLE}
+#: Kinds that a gate may learn from are drawn this many times more seldom: they say little.
+LEARNT_SHARE = 4
+#: Kinds that no gate learns from as they are drawn here, though it is shown their like: corners of photographs and
+#: drawn hides for skin, the lines of drawn screenshots for text and screens, strokes for fur and hair.
+LIKE = {"skin": "photographs and hides", "text": "screenshots", "bare": "photographs and hides", "tattoos": "hides",
+        "chats": "screenshots", "documents": "screenshots", "pets": "strokes", "hair": "strokes and stripes",
+        "static": "noise", "walls": "paper"}
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ def measure(analyzer: Analyzer, exam: Exam, *, per_kind: int = PER_KIND, seed: i
 
     quality: refused as too poor. refused: by the gate. flagged: answered, with the warning that it is unlike what the
     model knows, and never at low risk. answered: as if it were a lesion. Kinds whose generator a gate may have learnt
-    from are counted apart (`learnable`) from those of other generators (`held_out`), of which the gate may still have
-    seen the like, see LIKE.
+    from are counted apart (`learnable`, a quarter as many of each) from those of other generators: the first exam,
+    which does not change (`held_out`), and the second (`sent`). Of some the gate may have seen the like, see LIKE.
     """
     kinds = _drawn(analyzer, per_kind, seed, workers)
     real = _refused(analyzer, exam, workers)
     rows = [_row(kind, seen) for kind, seen in kinds.items()]
-    parted = {name: {kind: seen for kind, seen in kinds.items() if (kind in not_lesions.LEARNABLE) == learnable}
-              for name, learnable in (("held_out", False), ("learnable", True))}
+    parted = {name: {kind: seen for kind, seen in kinds.items() if kind in of} for name, of in GROUPS.items()}
+    parted = {name: seen for name, seen in parted.items() if seen}
     scores = np.concatenate([_strangeness(analyzer.bundle.gate, exam), [each.strangeness for each in real]])
     return {
         "per_kind": per_kind, "seed": seed, "refuses": analyzer.bundle.gate.presence is not None,
@@ -60,15 +65,19 @@ def measure(analyzer: Analyzer, exam: Exam, *, per_kind: int = PER_KIND, seed: i
 
 def _drawn(analyzer: Analyzer, per_kind: int, seed: int, workers: int | None) -> Mapping[str, Sequence[_Seen]]:
     """What becomes of the drawn pictures, by kind: the same for every exam of a bundle, so kept for the next one."""
-    key = analyzer.bundle.sha256, per_kind, seed
+    key = analyzer.bundle.sha256, analyzer.views, per_kind, seed
     if key not in _known:
         _known.clear()  # of one bundle at a time
-        _known[key] = {kind: _seen(analyzer, map(not_lesions.encoded, not_lesions.generate(kind, per_kind, seed)),
-                                   workers) for kind in not_lesions.kinds()}
+        _known[key] = {kind: _seen(analyzer, _files(kind, per_kind, seed), workers) for kind in not_lesions.kinds()}
     return _known[key]
 
 
-_known: dict[tuple[str, int, int], Mapping[str, Sequence[_Seen]]] = {}
+def _files(kind: str, per_kind: int, seed: int) -> Iterable[bytes]:
+    count = -(-per_kind // LEARNT_SHARE) if kind in not_lesions.LEARNABLE else per_kind
+    return map(not_lesions.encoded, not_lesions.generate(kind, count, seed))
+
+
+_known: dict[tuple[str, int, int, int], Mapping[str, Sequence[_Seen]]] = {}
 
 
 def _seen(analyzer: Analyzer, pictures: Iterable[bytes], workers: int | None) -> list[_Seen]:
@@ -101,8 +110,9 @@ def _row(kind: str, seen: Sequence[_Seen]) -> dict[str, Any]:
     """places: which of the kind's pictures were answered, so that they can be drawn again."""
     counts = {outcome: sum(each.outcome == outcome for each in seen) for outcome in OUTCOMES}
     stopped = _share(counts["quality"] + counts["refused"], len(seen))
-    return {"kind": kind, "learnable": kind in not_lesions.LEARNABLE, "like": LIKE.get(kind), "n": len(seen), **counts,
-            "stopped": stopped.to_dict(),
+    group = next(name for name, of in GROUPS.items() if kind in of)
+    return {"kind": kind, "group": group, "learnable": group == "learnable", "like": LIKE.get(kind), "n": len(seen),
+            **counts, "stopped": stopped.to_dict(),
             "places": [place for place, each in enumerate(seen) if each.outcome == "answered"]}
 
 

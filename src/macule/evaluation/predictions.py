@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ NO_CLASS = -1
 
 @dataclass(frozen=True)
 class Predictions:
-    """The pictures that were answered, in order, and those that were not.
+    """The pictures that were answered, in order, and those that were not; of lesions, see `lesions.together`.
 
     shares: float64, (N, 11), calibrated, each row sums to 1. risks: low, medium or high.
     excluded_not: bool, (N, 11): the classes that the answer says cannot be excluded.
@@ -34,6 +36,8 @@ class Predictions:
     embeddings: float32, (N, D). colours: float32, (N, F), from `colours.histogram`. tones: float64, (N,), degrees of
     the individual typology angle (`ita.estimate`), NaN where no skin was found.
     refused: by quality or the gate. failed: unreadable.
+    keys: of each picture, the same for the same bytes; empty where it is not known.
+    members: the pictures behind each answer, where it is one of a lesion; empty where each is of one picture.
     """
 
     records: Sequence[Record]
@@ -46,6 +50,13 @@ class Predictions:
     embeddings: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
     colours: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
     tones: Floats = field(default_factory=lambda: np.zeros(0), repr=False)
+    keys: Sequence[str] = field(default=(), repr=False)
+    members: Sequence[Sequence[Record]] = field(default=(), repr=False)
+
+    @property
+    def pictures(self) -> list[Record]:
+        """Every picture that an answer was made of."""
+        return [record for of in self.members for record in of] if self.members else list(self.records)
 
     @property
     def groups(self) -> list[str]:
@@ -89,67 +100,92 @@ class Predictions:
             [self.records[i] for i in where], self.shares[where], [self.risks[i] for i in where] if self.risks else (),
             excluded_not=of(self.excluded_not), admitted=of(self.admitted), embeddings=of(self.embeddings),  # type: ignore[arg-type]
             colours=of(self.colours), tones=of(self.tones),  # type: ignore[arg-type]
+            keys=[self.keys[i] for i in where] if self.keys else (),
+            members=[self.members[i] for i in where] if self.members else (),
         )
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is kept of one picture's answer; its pixels are not. assessment: None if it was refused."""
+class Seen:
+    """What is kept of one picture's answer; its pixels are not. assessment: None if it was refused. key: SHA-256."""
 
     assessment: Assessment | None
     colours: NDArray[np.float32]
     tone: float
+    key: str
+
+
+#: What was answered already, by picture and by whether the patient was told; None for a picture that cannot be read.
+#: For several exams of the same pictures: of one bundle and one number of views only.
+Memory: TypeAlias = dict[tuple[str, str, bool], Seen | None]
 
 
 @dataclass(frozen=True)
 class _Judge:
     """Gives None for a picture that cannot be read: the others are judged all the same.
 
-    analyzer: or the folder of a bundle, which every process of a cluster loads once.
+    analyzer: or the folder of a bundle, which every process of a cluster loads once. views: of such a bundle.
     """
 
     analyzer: Analyzer | Path
     with_patient: bool
+    views: int | None = None
 
-    def __call__(self, record: Record) -> _Seen | None:
-        analyzer = shared_analyzer(self.analyzer) if isinstance(self.analyzer, Path) else self.analyzer
+    def __call__(self, record: Record) -> Seen | None:
+        analyzer = (shared_analyzer(self.analyzer, views=self.views) if isinstance(self.analyzer, Path)
+                    else self.analyzer)
         try:
-            result = analyzer.analyze(record.read(), patient=record.patient if self.with_patient else None)
+            content = record.read()
+            result = analyzer.analyze(content, patient=record.patient if self.with_patient else None)
         except EnvironmentFault:
             raise
         except MaculeError:
             return None
-        pixels = result.thumbnail
-        if result.assessment is None or pixels is None:
-            return _Seen(result.assessment, np.zeros(0, np.float32), np.nan)
-        return _Seen(result.assessment, colours.histogram(pixels), ita.estimate(pixels))
+        pixels, answer, key = result.thumbnail, result.assessment, hashlib.sha256(content).hexdigest()
+        if answer is not None:
+            answer = replace(answer, heatmap=np.zeros((0, 0), np.float32))  # the largest part, and no figure's
+        if answer is None or pixels is None:
+            return Seen(answer, np.zeros(0, np.float32), np.nan, key)
+        return Seen(answer, colours.histogram(pixels), ita.estimate(pixels), key)
 
 
 def predict(analyzer: Analyzer | Path, records: Sequence[Record], *, with_patient: bool = True,
-            engine: Engine | None = None, workers: int | None = None,
-            tick: Callable[[], None] = lambda: None) -> Predictions:
+            engine: Engine | None = None, workers: int | None = None, views: int | None = None,
+            memory: Memory | None = None, tick: Callable[[], None] = lambda: None) -> Predictions:
     """Answers to labelled pictures. Memory grows by what `Predictions` keeps, about 6 kB a picture.
 
-    analyzer: for an engine of several machines, the bundle's folder.
+    analyzer: for an engine of several machines, the bundle's folder; `views` are then asked of it.
+    memory: pictures that it knows are not asked about again, and it learns the others.
     with_patient: whether age, sex, site and modality are given; else the picture stands alone.
     workers: threads of this machine, one picture each, where no engine is given; None is one a core.
     """
-    answered: list[tuple[Record, Assessment, _Seen]] = []
+    known: Memory = {} if memory is None else memory
+    keys = {id(record): (record.dataset, record.picture_id, with_patient) for record in records}
+    fresh = [record for record in records if keys[id(record)] not in known]
+    outcomes = (engine or Local(workers)).map(_Judge(analyzer, with_patient, views), fresh)
+    for record, seen in zip(fresh, outcomes, strict=True):
+        known[keys[id(record)]] = seen
+        tick()
+    for _ in range(len(records) - len(fresh)):
+        tick()
+    return _sorted((record, known[keys[id(record)]]) for record in records)
+
+
+def _sorted(outcomes: Iterable[tuple[Record, Seen | None]]) -> Predictions:
+    answered: list[tuple[Record, Assessment, Seen]] = []
     refused: list[Record] = []
     failed: list[Record] = []
-    outcomes = (engine or Local(workers)).map(_Judge(analyzer, with_patient), records)
-    for record, seen in zip(records, outcomes, strict=True):
+    for record, seen in outcomes:
         if seen is None:
             failed.append(record)
         elif seen.assessment is None:
             refused.append(record)
         else:
             answered.append((record, seen.assessment, seen))
-        tick()
     return _gathered(answered, refused, failed)
 
 
-def _gathered(answered: Sequence[tuple[Record, Assessment, _Seen]], refused: Sequence[Record],
+def _gathered(answered: Sequence[tuple[Record, Assessment, Seen]], refused: Sequence[Record],
               failed: Sequence[Record]) -> Predictions:
     answers, seen = [answer for _, answer, _ in answered], [each for _, _, each in answered]
     wide = len(answers), -1 if answers else 0
@@ -165,6 +201,7 @@ def _gathered(answered: Sequence[tuple[Record, Assessment, _Seen]], refused: Seq
         embeddings=np.array([answer.embedding for answer in answers], dtype=np.float32).reshape(wide),
         colours=np.array([each.colours for each in seen], dtype=np.float32).reshape(wide),
         tones=np.array([each.tone for each in seen], dtype=np.float64),
+        keys=[each.key for each in seen],
     )
 
 

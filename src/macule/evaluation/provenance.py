@@ -47,6 +47,7 @@ def of(exam: Exam, report: Mapping[str, Any], *, command: str, now: datetime) ->
         "run": {"command": command, "date": now.isoformat(timespec="seconds"), "resamples": len(exam.weights),
                 "seed": exam.seed, "resampled": "patients where the publisher names them, else lesions",
                 "patient_data": report.get("patient_data"), "modality": report.get("modality", "any"),
+                "views": report.get("views"), "by": report.get("by", "picture"),
                 "macule": __version__, "python": platform.python_version(),
                 "libraries": {name: _version(name) for name in _LIBRARIES}},
     }

@@ -52,20 +52,23 @@ def measure(found: Evaluation, plan: Plan, *, start: Start = lambda _t, _n: lamb
 
     A section that cannot be measured says so in itself; one that is not asked for is absent.
     """
-    sections = _Sections(found.exam, plan, start)
+    sections = _Sections(found.exam, found.pictures, plan, start)
     return found.report | {name: getattr(sections, name)() for name in ORDER
                            if name in ALWAYS or name in plan.also}
 
 
 @dataclass(frozen=True)
 class _Sections:
+    """pictures: the exam by picture, for what is asked of the network again."""
+
     exam: Exam
+    pictures: Exam
     plan: Plan
     start: Start
 
     @cached_property
     def analyzer(self) -> Analyzer:
-        return shared_analyzer(self.exam.bundle)
+        return shared_analyzer(self.exam.bundle, views=self.exam.views)
 
     def diagnosis(self) -> dict[str, Any]:
         from macule.evaluation import diagnosis
@@ -110,7 +113,7 @@ class _Sections:
     def outliers(self) -> dict[str, Any]:
         from macule.evaluation import outliers
 
-        return outliers.measure(self.analyzer, self.exam, seed=self.plan.seed)
+        return outliers.measure(self.analyzer, self.pictures, seed=self.plan.seed)
 
     def mistakes(self) -> dict[str, Any]:
         from macule.evaluation import mistakes
@@ -120,21 +123,21 @@ class _Sections:
     def robustness(self) -> dict[str, Any]:
         from macule.evaluation import robustness
 
-        return robustness.measure(self.analyzer, self.exam, sample=self.plan.sample, strengths=self.plan.strengths,
+        return robustness.measure(self.analyzer, self.pictures, sample=self.plan.sample, strengths=self.plan.strengths,
                                   seed=self.plan.seed, with_patient=self.exam.with_patient,
                                   workers=self.plan.threads, start=self._titled("robustness"))
 
     def explanations(self) -> dict[str, Any]:
         from macule.evaluation import explanations
 
-        return explanations.measure(self.analyzer, self.exam, sample=min(self.plan.sample, MOST_EXPLAINED),
+        return explanations.measure(self.analyzer, self.pictures, sample=min(self.plan.sample, MOST_EXPLAINED),
                                     seed=self.plan.seed,
                                     workers=self.plan.threads, start=self._titled("explanations"))
 
     def adversarial(self) -> dict[str, Any]:
         from macule.training import adversarial  # the only section that needs gradients
 
-        return adversarial.measure(self.exam.bundle, self.exam, sample=min(self.plan.sample, MOST_ATTACKED),
+        return adversarial.measure(self.exam.bundle, self.pictures, sample=min(self.plan.sample, MOST_ATTACKED),
                                    seed=self.plan.seed, with_patient=self.exam.with_patient,
                                    start=self._titled("adversarial"))
 
@@ -143,13 +146,17 @@ class _Sections:
 
 
 def rows(found: Evaluation) -> Iterator[dict[str, str]]:
-    """One row a picture, answered or not, for a CSV file: what was asked, what is true, what was said."""
+    """One row a picture, answered or not, for a CSV file: what was asked, what is true, what was said.
+
+    By lesion, one row a lesion: `image` holds all its pictures that were answered, joined by `+`.
+    """
     from macule.evaluation.predictions import CODES
 
     said = found.exam.predictions
     for number, record in enumerate(said.records):
         shares = {code.value: f"{share:.6f}" for code, share in zip(CODES, said.shares[number], strict=True)}
-        yield _about(record) | shares | {
+        images = {"image": "+".join(each.picture_id for each in said.members[number])} if said.members else {}
+        yield _about(record) | images | shares | {
             "malignant": f"{said.malignant[number]:.6f}", "risk": said.risks[number], "usable": "true",
             "in_distribution": str(bool(said.admitted[number])).lower() if len(said.admitted) else "",
             "cannot_exclude": "+".join(code.value for code, held in zip(CODES, said.excluded_not[number], strict=True)

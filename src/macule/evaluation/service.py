@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,17 @@ from macule.data.links import Links
 from macule.data.membership import Membership
 from macule.data.record import Record
 from macule.errors import DatasetError, LeakingSplit, UnreadableImage, UsageError
-from macule.evaluation import duplicates, metrics, scoring
+from macule.evaluation import duplicates, lesions, metrics, scoring
 from macule.evaluation import predictions as answers
 from macule.evaluation.exam import Exam
-from macule.evaluation.predictions import CODES
+from macule.evaluation.predictions import CODES, Memory, Predictions
 
 #: Told how many pictures there are; gives what to call after each.
 Start = Callable[[int], Callable[[], None]]
 PARTS = ("train", "val", "test", "all")
+#: What an answer is of.
+PICTURE, LESION = "picture", "lesion"
+BY = (PICTURE, LESION)
 _OURS = {"train": "train", "val": "calibration", "test": "test"}
 
 
@@ -130,6 +133,9 @@ class Asked:
     drop_leaks: score what is left without the pictures that leak; how many is in `dropped_leaks`.
     pairs: pictures that are known to show one photograph, from `macule data audit`.
     with_patient: whether age, sex, site and modality are given to the network.
+    views: how many turned and mirrored copies of a picture are averaged; None is the bundle's own number.
+    by: of BY; one answer a lesion is made of all its pictures that are asked for.
+    apart: data sets; pictures that `pairs` link to one of theirs are left out; how many is in `linked_elsewhere`.
     """
 
     dataset: str
@@ -140,15 +146,29 @@ class Asked:
     allow_leak: bool = False
     drop_leaks: bool = False
     pairs: Links = links.NONE
+    views: int | None = None
+    by: str = PICTURE
+    apart: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.by not in BY:
+            raise UsageError(f"--by is {self.by!r}; one of {', '.join(BY)} is needed.")
+        if self.apart and not self.pairs.pairs:
+            raise UsageError(f"--apart-from {', '.join(self.apart)} needs --links, which say what stands in two sets: "
+                             "make them with macule data audit.")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """report: the figures, as `evaluate` returns them. exam: what they were measured on, for further sections."""
+    """report: the figures, as `evaluate` returns them. exam: what they were measured on, for further sections.
+
+    pictures: the same by picture, for what is asked of single pictures; `exam` itself unless asked by lesion.
+    """
 
     asked: Asked
     report: dict[str, Any]
     exam: Exam
+    pictures: Exam
 
 
 def evaluate(
@@ -179,10 +199,12 @@ def examine(
     engine: Engine | None = None,
     threads: int | None = None,
     resamples: int = metrics.RESAMPLES,
+    memory: Memory | None = None,
     start: Start = lambda _: lambda: None,
 ) -> Evaluation:
     """Score a bundle on a data set.
 
+    memory: answers that are known already, of the same bundle and views; it learns the others.
     engine: where pictures are judged; None is this machine, with `threads` at once (None is one a core).
     start: told how many pictures there are; returns what to call after each, for a progress bar.
     Returns: the figures. `leaky`: True if a lesion, patient or photograph was fitted on or the bundle itself was made
@@ -190,7 +212,8 @@ def examine(
     Raises: LeakingSplit if something was fitted on, unless allow_leak.
     """
     found = select(bundle, asked.dataset, asked.root, part=asked.part, modality=asked.modality)
-    records = without_kin(bundle, found, pairs=asked.pairs) if asked.drop_leaks else found
+    clean = without_kin(bundle, found, pairs=asked.pairs) if asked.drop_leaks else found
+    records = _apart(clean, asked)
     leak = leaked(bundle, records, pairs=asked.pairs)
     if leak.leaking and not asked.allow_leak:
         raise LeakingSplit(
@@ -200,26 +223,57 @@ def examine(
     present = _at_hand(records)
     tick = start(len(present))
     # A cluster's processes load the bundle themselves: a network at work cannot be sent.
-    analyzer = bundle.folder if engine else Analyzer(bundle)
-    predictions = answers.predict(analyzer, present, with_patient=asked.with_patient, engine=engine, workers=threads,
-                                  tick=tick)
-    classes = tuple(sorted(CODES.index(code) for code in sources.find(asked.dataset).classes))
-    exam = Exam.of(bundle, predictions, dataset=asked.dataset, part=asked.part, classes=classes, resamples=resamples,
-                   with_patient=asked.with_patient)
+    analyzer = bundle.folder if engine else Analyzer(bundle, views=asked.views)
+    said = answers.predict(analyzer, present, with_patient=asked.with_patient, engine=engine, workers=threads,
+                           views=asked.views, memory=memory, tick=tick)
+    exam = pictures = _exam(bundle, asked, said, resamples)
+    if asked.by == LESION:
+        exam = _exam(bundle, asked, lesions.together(said, bundle), resamples)
     report = {
         "bundle": scoring.describe(bundle),
         "dataset": asked.dataset,
         "split": asked.part,
         "modality": asked.modality.value if asked.modality else "any",
         "patient_data": asked.with_patient,
+        "views": asked.views or bundle.preprocessing.views,
+        "by": asked.by,
         "leaky": _verdict(bundle, leak),
         **({"leaks": leak.to_dict()} if leak.leaking else {}),
-        **({"dropped_leaks": len(found) - len(records)} if asked.drop_leaks else {}),
+        **({"dropped_leaks": len(found) - len(clean)} if asked.drop_leaks else {}),
+        **({"apart_from": list(asked.apart), "linked_elsewhere": len(clean) - len(records)} if asked.apart else {}),
         "without_picture": len(records) - len(present),
         "duplicates": duplicates.duplicates(present),
-        **scoring.score(predictions, asked.dataset, resamples=resamples, weights=exam.weights),
+        **scoring.score(exam.predictions, asked.dataset, resamples=resamples, weights=exam.weights),
+        **_counts(said, exam.predictions),
     }
-    return Evaluation(asked, report, exam)
+    return Evaluation(asked, report, exam, pictures)
+
+
+def _exam(bundle: Bundle, asked: Asked, said: Predictions, resamples: int) -> Exam:
+    classes = tuple(sorted(CODES.index(code) for code in sources.find(asked.dataset).classes))
+    return Exam.of(bundle, said, dataset=asked.dataset, part=asked.part, classes=classes, resamples=resamples,
+                   with_patient=asked.with_patient, views=asked.views)
+
+
+def _counts(said: Predictions, exam: Predictions) -> dict[str, Any]:
+    """Pictures are counted as pictures, also where an answer is of a lesion; `together` says what became of them."""
+    if exam is said:
+        return {}
+    return {"pictures": len(said.records), "refused": len(said.refused), "failed": len(said.failed),
+            "together": asdict(lesions.Counts.of(said, exam))}
+
+
+def _apart(records: list[Record], asked: Asked) -> list[Record]:
+    """The records without those that are linked to a picture of another set. Raises: DatasetError if none is left."""
+    if not asked.apart:
+        return records
+    component = asked.pairs.component
+    elsewhere = {of for name, of in component.items() if name.partition(":")[0] in asked.apart}
+    kept = [record for record in records
+            if asked.pairs.of(f"{record.dataset}:{record.picture_id}", record.group) not in elsewhere]
+    if not kept:
+        raise DatasetError(f"all {len(records)} pictures stand in {', '.join(asked.apart)} too: score another part.")
+    return kept
 
 
 def _at_hand(records: list[Record]) -> list[Record]:

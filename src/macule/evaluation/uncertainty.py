@@ -45,6 +45,7 @@ def _sets(exam: Exam, limits: Conformal) -> dict[str, Any]:
     }, means=("size",))
     return {
         "wanted": limits.coverage, "calibration": limits.n, "same_population": _same_population(exam),
+        "of_lesions": _of_lesions(exam),
         "classes_of_the_exam": [exam.code(k) for k in known],
         "overall": {name: figure.to_dict() for name, figure in figures.items()},
         "sizes": np.bincount(size, minlength=len(CODES) + 1).tolist(),
@@ -59,9 +60,20 @@ def _of_class(sample: Sample, limit: Limit, members: Mask, covered: Mask,
               size: NDArray[np.int64]) -> dict[str, Any]:
     found = _ratios(sample, {"coverage": (covered & members, members), "size": (size * members, members)},
                     means=("size",))
+    lesions = sample.behind(members)
     return {name: figure.to_dict() for name, figure in found.items()} | {
+        "wilson": _wilson(found["coverage"], lesions).to_dict(), "lesions": lesions,
         "probability": limit.probability, "calibration": limit.n, "calibration_lesions": limit.lesions,
         "guaranteed": limit.guaranteed}
+
+
+def _wilson(coverage: Figure, lesions: int) -> Figure:
+    """The same share with Wilson's interval (1927) over the lesions or patients: pictures of one are not independent,
+    and for a small class it holds its word better than the bootstrap."""
+    if not coverage.n:
+        return coverage
+    low, high = metrics.wilson(round(coverage.value * lesions), lesions)
+    return dataclasses.replace(coverage, low=low, high=high)
 
 
 def _by_group(exam: Exam, sample: Sample, covered: Mask, size: NDArray[np.int64]) -> list[dict[str, Any]]:
@@ -107,7 +119,12 @@ _NOTHING = Figure(np.nan, np.nan, np.nan, 0)
 
 
 def _same_population(exam: Exam) -> bool:
-    """Whether the calibration part was drawn from the same data sets as the exam: only then is coverage promised."""
+    """Whether the calibration part was drawn from the same data sets as the exam: only then is coverage promised, and
+    only of single pictures, which the limits were fitted on."""
     known = membership.load(exam.bundle.folder / membership.FILE)
     fitted = {group.partition(":")[0] for group, part in known.parts.items() if part == "calibration"}
-    return bool(exam.dataset) and set(exam.dataset.split("+")) <= fitted
+    return bool(exam.dataset) and set(exam.dataset.split("+")) <= fitted and not _of_lesions(exam)
+
+
+def _of_lesions(exam: Exam) -> bool:
+    return any(len(of) > 1 for of in exam.predictions.members)

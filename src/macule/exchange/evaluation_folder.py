@@ -1,7 +1,7 @@
 """The folder of `macule evaluate --report`: the page, the PDF, every figure as JSON, every answer as CSV.
 
     index.html        the report; one file, no script, no request      report.pdf    the same for paper
-    report.json       all figures; the pages are drawn from it alone    predictions.csv  one row a picture
+    report.json       all figures; the pages are drawn from it alone    predictions.csv  one row an answer
     mistakes.html     the errors with their pictures: it stays on this disk
 """
 
@@ -68,7 +68,7 @@ def _neighbours(found: Evaluation) -> list[Record]:
 
 def traced(found: Evaluation, measured: Mapping[str, Any], *, command: str, now: datetime) -> dict[str, Any]:
     """With where every number comes from, and the checklist that is answered from these records."""
-    known = dict(measured) | {"provenance": provenance.of(found.exam, measured, command=command, now=now)}
+    known = dict(measured) | {"provenance": provenance.of(found.pictures, measured, command=command, now=now)}
     return known | {"checklist": checklist.answers(known)}
 
 

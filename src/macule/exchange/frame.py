@@ -131,6 +131,8 @@ def _glance(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("pictures", "lesions"):
         if name in report:
             yield name.capitalize(), f"{report[name]:,}"
+    if "together" in report:
+        yield "Answered from several pictures", f"{report['together']['several']:,} lesions"
     yield "Refused: quality or gate", f"{report.get('refused', 0):,}"
     if report.get("failed"):
         yield "Unreadable", f"{report['failed']:,}"
@@ -140,10 +142,14 @@ def _glance(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Same file twice", f"{report['duplicates']['surplus']:,}"
     if report.get("dropped_leaks"):
         yield "Left out as leaks", f"{report['dropped_leaks']:,}"
+    if report.get("apart_from"):
+        yield f"Left out: also in {', '.join(report['apart_from'])}", f"{report['linked_elsewhere']:,}"
     if report.get("modality", "any") != "any":
         yield "Modality", str(report["modality"])
     if "patient_data" in report:
         yield "Age, sex and site", "given" if report["patient_data"] else "hidden"
+    if "views" in report:
+        yield "Views of a picture", f"{report['views']:,}"
     if "resamples" in report:
         yield "Intervals", f"95 %, {report['resamples']:,} resamples of lesions or patients"
 
@@ -156,5 +162,21 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[Note]:
                    f"{which} No figure here says how well the bundle does on somebody new.", "bad")
     elif report.get("leaky", False) is None:
         yield Note("The bundle does not say what it was trained on, so that a leak cannot be ruled out.", "warning")
+    if "together" in report:
+        yield Note(_together(report), "plain")
     if report.get("pictures") == 0:
         yield Note("No picture was answered, so that nothing could be measured.", "bad")
+
+
+def _together(report: Mapping[str, Any]) -> str:
+    """What an answer is of, where it is not of one picture."""
+    counts = report["together"]
+    words = (f"One answer a lesion: {counts['pictures']:,} answered pictures of {counts['lesions']:,} lesions, "
+             f"{counts['several']:,} of which have several. Where a section counts pictures, it counts lesions here, "
+             "unless it asks the network again.")
+    if counts["partly"] or counts["unanswered"]:
+        words += (f" {counts['partly']:,} lesions were answered without a picture that was refused or unreadable, and "
+                  f"{counts['unanswered']:,} were not answered.")
+    if counts["differing"]:
+        words += f" The pictures of {counts['differing']:,} lesions have different labels."
+    return words

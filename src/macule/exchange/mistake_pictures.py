@@ -40,9 +40,9 @@ class Pictures:
     @classmethod
     def of(cls, exam: Exam, training: Sequence[Record] = ()) -> Self:
         """training: records among which the nearest training pictures are sought; without them their ids are shown."""
-        known = [*training, *exam.predictions.records]
+        known = [*training, *exam.predictions.pictures]
         named = {f"{record.dataset}:{record.picture_id}": record for record in known}
-        return cls(shared_analyzer(exam.bundle), named, exam.with_patient)
+        return cls(shared_analyzer(exam.bundle, views=exam.views), named, exam.with_patient)
 
     def card(self, name: str, nearest: Sequence[str] = ()) -> bytes | None:
         """A JPEG of the picture, with its heatmap beside it and the nearest pictures that can be read under it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from macule.training.recipe import Recipe
 PREDICTIONS = "predictions.csv"
 #: Figures whose spread over the folds is told.
 FIGURES = ("accuracy", "balanced_accuracy", "macro_auc", "malignant_auc", "calibration_error")
+#: What is told of each data set besides: of melanoma alone.
+OF_MELANOMA = ("auc", "sensitivity_at_90%_specificity")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,14 @@ def cross_validate(recipe: Recipe, source: Source, count: int, *, log: Callable[
 def lines(metrics: dict[str, Any]) -> list[str]:
     """What a person should read: each figure over all pictures, and how it spreads over the folds."""
     head = f"out of fold, {metrics['pictures']} pictures in {len(metrics['folds'])} folds:"
-    return [head, *(_line(name, metrics) for name in FIGURES if metrics[name]["value"] is not None)]
+    found = [head, *(_line(name, metrics) for name in FIGURES if metrics[name]["value"] is not None)]
+    for part in metrics["sets"]:
+        of = " ".join(word for word in (part["dataset"], part["modality"]) if word)
+        found.append(f"{of} alone, {part['pictures']} pictures of {part['lesions']} lesions:")
+        melanoma = {f"melanoma {name}": part["classes"].get("mel", {}).get(name) for name in OF_MELANOMA}
+        figures = {name: part[name] for name in FIGURES} | melanoma
+        found += [_shown(name, figure) for name, figure in figures.items() if figure and figure["value"] is not None]
+    return found
 
 
 def spread(values: Sequence[float | None]) -> Mapping[str, float | int | None]:
@@ -149,17 +158,32 @@ def _metrics(recipe: Recipe, done: Sequence[Path], answers: Sequence[_Answers],
     about = {"recipe": recipe.name, "dataset": name, "split": "out of fold",
              "leaky": any(runs.load(run)["leaky"] for run in done), "folds": folds,
              "spread": {figure: spread([one[figure] for one in folds]) for figure in FIGURES}}
-    return about | scoring.score(_predictions(answers, records), name)
+    everything = _predictions(answers, records)
+    return about | scoring.score(everything, name) | {"sets": list(_sets(everything))}
+
+
+def _sets(said: Predictions) -> Iterator[dict[str, Any]]:
+    """The figures of each data set by itself, over its own classes, and of each modality where it has several."""
+    found = {name: np.array([record.dataset == name for record in said.records])
+             for name in sorted({record.dataset for record in said.records})}
+    for name, here in found.items():
+        kinds = sorted({record.patient.modality for record, kept in zip(said.records, here, strict=True)
+                        if kept and record.patient.modality})
+        for kind in (None, *(kinds if len(kinds) > 1 else ())):
+            keep = here & np.array([kind in (None, record.patient.modality) for record in said.records])
+            yield {"dataset": name, "modality": kind} | scoring.score(said.only(keep), name)
 
 
 def _line(name: str, metrics: dict[str, Any]) -> str:
-    figure, over = metrics[name], metrics["spread"][name]
-    shown = f"{name.replace('_', ' '):18} {figure['value']:.3f}"
-    if figure["low"] is not None:
-        shown += f" ({figure['low']:.3f} to {figure['high']:.3f})"
+    shown, over = _shown(name, metrics[name]), metrics["spread"][name]
     if over["mean"] is not None:
         shown += (f"; a fold {over['mean']:.3f}, sd {over['sd']:.3f}, {over['least']:.3f} to {over['largest']:.3f}")
     return shown
+
+
+def _shown(name: str, figure: dict[str, Any]) -> str:
+    shown = f"{name.replace('_', ' '):18} {figure['value']:.3f}"
+    return shown if figure["low"] is None else f"{shown} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _write_predictions(path: Path, answers: Sequence[_Answers], records: dict[str, Record]) -> None:

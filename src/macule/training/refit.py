@@ -145,7 +145,8 @@ class _Fitted:
         about: dict[str, Any] = {"file": "gate.npz", "threshold": found.threshold, "quantile": fit.GATE_QUANTILE}
         try:
             without = self._without(analyzer, train, len(seen.records))
-            found = replace(found, presence=presence.fit(seen.embeddings, without, held.embeddings))
+            found = replace(found, presence=presence.fit(seen.embeddings, without, held.embeddings,
+                                                         seed=self.how.seed))
         except TooFewPictures as error:
             self._leave("presence", str(error))
         else:
@@ -160,8 +161,9 @@ class _Fitted:
         """Embeddings of pictures without a lesion. Raises: TooFewPictures, before anything is drawn."""
         presence.need(count)
         # Another seed than that of the exam's pictures (`evaluation.outliers`).
-        return [presence.drawn(analyzer, per_kind=presence.PER_KIND, seed=self.how.seed + 1),
-                presence.skin(analyzer, train, most=presence.CORNERS, seed=self.how.seed)]
+        drawn = presence.drawn(analyzer, per_kind=presence.PER_KIND, seed=self.how.seed + 1)
+        skin = presence.skin(analyzer, train, most=presence.CORNERS, seed=self.how.seed)
+        return [drawn, np.vstack([skin, presence.like_skin(drawn)])]
 
     def conformal(self, held: Predictions) -> None:
         single = held.targets != NO_CLASS

@@ -11,7 +11,7 @@ from macule_testing import draw, encode, write_bundle
 
 from macule.analysis import bundle as bundles
 from macule.analysis import gate as gates
-from macule.analysis.gate import Gate, Presence
+from macule.analysis.gate import Gate, Hidden, Presence
 from macule.analysis.pipeline import Analyzer
 from macule.analysis.result import Result, Risk
 from macule.errors import BundleInvalid
@@ -39,6 +39,19 @@ def test_above_nought_is_flagged_and_above_one_refused(embedding: tuple[float, .
     assert (GATE.admits(row), GATE.refuses(row)) == (admitted, refused)
 
 
+#: Finds strange what lies far along the third direction, either way.
+LAYER = Hidden(np.array([[0, 0], [0, 0], [1, -1]], np.float32), np.zeros(2), np.ones(2), -2.0)
+
+
+@pytest.mark.parametrize(("embedding", "strange"), [((-9, -9, 0), -2), ((-9, -9, 2.5), 0.5), ((-9, -9, -4), 2),
+                                                     ((1.5, -9, 0), 1.5)])
+def test_a_hidden_layer_is_one_more_classifier(embedding: tuple[float, ...], strange: float) -> None:
+    row = np.array(embedding, np.float32)
+    assert dataclasses.replace(PRESENCE, hidden=LAYER).strangeness(row) == pytest.approx(strange)
+    alone = Presence(np.zeros((3, 0)), np.zeros(0), LAYER)
+    assert alone.strangeness(np.array([0, 0, 4], np.float32)) == pytest.approx(2)
+
+
 def test_what_lies_far_is_flagged_though_it_looks_like_a_lesion() -> None:
     far = np.array([-300, 0, 0], np.float32)
     assert not GATE.admits(far) and not GATE.refuses(far)
@@ -52,12 +65,18 @@ def test_a_gate_of_distances_refuses_nothing_and_ranks_by_distance() -> None:
 
 
 def test_the_gate_survives_its_file(tmp_path: Path) -> None:
-    for gate in (GATE, dataclasses.replace(GATE, presence=None)):
+    layered = dataclasses.replace(GATE, presence=dataclasses.replace(PRESENCE, hidden=LAYER))
+    for gate in (GATE, layered, dataclasses.replace(GATE, presence=None)):
         gates.save(gate, tmp_path / "gate.npz")
         again = gates.load(tmp_path / "gate.npz", 1000.0)
         assert (again.presence is None) == (gate.presence is None)
+        far = np.array([0, 0, -5], np.float32)
+        assert again.strangeness(far) == pytest.approx(gate.strangeness(far))
         assert again.strangeness(np.array([0.4, 0, 0], np.float32)) == pytest.approx(
             gate.strangeness(np.array([0.4, 0, 0], np.float32)))
+
+
+SOUND = {"presence_weights": np.eye(3), "presence_offsets": np.zeros(3)}
 
 
 @pytest.mark.parametrize("arrays", [
@@ -65,12 +84,15 @@ def test_the_gate_survives_its_file(tmp_path: Path) -> None:
     {"presence_weights": np.eye(3)},
     {"presence_weights": np.eye(3), "presence_offsets": np.zeros(2)},
     {"presence_weights": np.full((3, 1), np.nan), "presence_offsets": np.zeros(1)},
+    SOUND | {"hidden_weights": np.eye(3), "hidden_offsets": np.zeros(3), "hidden_out": np.zeros(3)},
+    SOUND | {"hidden_weights": np.eye(4), "hidden_offsets": np.zeros(4), "hidden_out": np.zeros(4), "hidden_bias": 0.0},
+    SOUND | {"hidden_weights": np.eye(3), "hidden_offsets": np.zeros(3), "hidden_out": np.zeros(2), "hidden_bias": 0.0},
 ])
 def test_classifiers_that_do_not_fit_are_refused(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "bad")
     sound = {"mean": np.zeros(3), "components": np.eye(3), "basis": np.eye(3), "residual_scale": 1.0}
     np.savez(folder / "gate.npz", **(sound | arrays))
-    with pytest.raises(BundleInvalid, match=r"presence|weights"):
+    with pytest.raises(BundleInvalid, match=r"presence|weights|hidden"):
         bundles.load(folder)
 
 

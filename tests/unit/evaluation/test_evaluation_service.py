@@ -46,7 +46,7 @@ def _lesion(name):
 def evaluate(monkeypatch, root, bundle):
     """Answers `naevus` to every picture and refuses the last one."""
     class Naevus(FakeAnalyzer):
-        def __init__(self, _bundle):
+        def __init__(self, _bundle, **_):
             super().__init__()
 
         def analyze(self, source, *, patient):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from macule.analysis.image import decode
 from macule.errors import MissingExtra, UsageError
 from macule.evaluation import not_lesions
-from macule.evaluation.not_lesions import photos
+from macule.evaluation.not_lesions import frames, photos
 
 DRAWN = sorted(set(not_lesions.KINDS) - {"photos"})
 
@@ -20,9 +21,23 @@ def test_a_kind_is_drawn_by_its_seed(kind: str) -> None:
     assert one.std() > 1
 
 
+def test_a_lesion_off_a_screen_is_the_same_picture_in_stripes() -> None:
+    picture = cv2.GaussianBlur(not_lesions.generate("shapes", 1, 2)[0], (0, 0), 4)
+    seen = frames.off_a_screen(picture, np.random.default_rng(1))
+    assert seen.shape == picture.shape and seen.dtype == np.uint8
+
+    def fine(rgb: np.ndarray) -> float:
+        return float((rgb.astype(float) - cv2.GaussianBlur(rgb, (0, 0), 3)).std())
+
+    assert fine(seen) > 1.4 * fine(picture)
+    small, again = (cv2.resize(each, (8, 6), interpolation=cv2.INTER_AREA).ravel() for each in (picture, seen))
+    assert np.corrcoef(small, again)[0, 1] > 0.8
+
+
 def test_what_a_gate_learns_from_is_never_what_it_is_tried_on() -> None:
-    assert not set(not_lesions.LEARNABLE) & set(not_lesions.HELD_OUT)
-    assert set(not_lesions.KINDS) == set(not_lesions.LEARNABLE) | set(not_lesions.HELD_OUT)
+    shown, tried = not_lesions.LEARNABLE, not_lesions.HELD_OUT | not_lesions.SENT
+    assert not set(shown) & set(tried) and not set(shown.values()) & set(tried.values())
+    assert set(not_lesions.KINDS) == set(shown) | set(tried) and len(tried) == 21
 
 
 def test_photographs_are_read_from_the_packages_that_ship_them() -> None:

@@ -16,7 +16,7 @@ from macule.exchange.blocks import Note, Table
 from macule.exchange.sections import outliers as sections
 
 #: Short, so that a test can afford them.
-KINDS = ("shapes", "text", "codes")
+KINDS = ("shapes", "text", "codes", "chats")
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +48,15 @@ def test_each_picture_ends_in_one_way(exam: Exam, offset: float, outcome: str) -
     found = outliers.measure(analyzer(exam, stubborn(offset)), exam, per_kind=3)
     assert [row["kind"] for row in found["kinds"]] == list(KINDS)
     for row in found["kinds"]:
-        assert row["n"] == 3 == row["quality"] + row[outcome]
+        # 1 of a kind that it may have learnt from.
+        assert row["n"] == (1 if row["learnable"] else 3) == row["quality"] + row[outcome]
         assert len(row["places"]) == row["answered"]
     assert {row["kind"] for row in found["kinds"] if row["learnable"]} == {"shapes"}
-    assert found["groups"]["held_out"]["n"] == 6
+    assert {row["kind"]: row["group"] for row in found["kinds"]} == {
+        "shapes": "learnable", "text": "held_out", "codes": "held_out", "chats": "sent"}
+    assert {name: group["n"] for name, group in found["groups"].items()} == {"held_out": 6, "sent": 3, "learnable": 1}
     assert found["groups"]["held_out"]["stopped"]["value"] == (1.0 if outcome == "refused" else pytest.approx(
-        sum(row["quality"] for row in found["kinds"][1:]) / 6, abs=1e-4))
+        sum(row["quality"] for row in found["kinds"] if row["group"] == "held_out") / 6, abs=1e-4))
 
 
 def test_a_gate_that_ranks_all_of_them_above_the_exam(exam: Exam) -> None:
@@ -87,6 +90,7 @@ def test_the_section_leads_with_kinds_that_were_never_shown(exam: Exam) -> None:
     drawn = sections.section(json.loads(json.dumps(found)))
     assert drawn.lead.startswith("Of 4 pictures without a lesion, of 2 kinds drawn by generators that the gate never "
                                   "learns from, 0 get")
+    assert "Of 2 of a second exam, 1 kinds of what else a phone sends, 0 get one" in drawn.lead
     assert "Of the 20 real lesions" in drawn.lead
 
 
@@ -96,7 +100,24 @@ def test_what_the_gate_was_shown_is_said_of_every_kind(exam: Exam, monkeypatch: 
     drawn = sections.section(json.loads(json.dumps(outliers.measure(analyzer(exam, stubborn(2.0)), exam, per_kind=1))))
     table = next(block for block in drawn.blocks if isinstance(block, Table) and block.title == "By kind")
     assert {row[0]: row[1] for row in table.rows} == {
-        "shapes": "may be", "codes": "no", "text": "its like, from screenshots", "skin": "its like, from photographs"}
+        "shapes": "may be", "codes": "no", "text": "its like, from screenshots",
+        "skin": "its like, from photographs and hides"}
+
+
+def test_a_report_of_before_the_second_exam_is_still_shown(exam: Exam) -> None:
+    found = json.loads(json.dumps(outliers.measure(analyzer(exam, stubborn(2.0)), exam, per_kind=1)))
+    found["kinds"] = [{key: value for key, value in row.items() if key != "group"} for row in found["kinds"]
+                      if row["group"] != "sent"]
+    del found["groups"]["sent"], found["auroc"]["sent"]
+    drawn = sections.section(found)
+    assert "second exam" not in drawn.lead and "of 2 kinds" in drawn.lead
+
+
+def test_the_first_exam_does_not_change() -> None:
+    """Its figures are compared between gates: these very pictures."""
+    assert list(not_lesions.HELD_OUT) == ["text", "codes", "fabric", "cells", "skin", "photos"]
+    for kind, total in {"codes": 78896150, "fabric": 38663696, "cells": 76065801}.items():
+        assert int(not_lesions.generate(kind, 1, 0)[0].astype(int).sum()) == pytest.approx(total, rel=1e-4)
 
 
 def test_whole_kinds_are_resampled(exam: Exam, monkeypatch: pytest.MonkeyPatch) -> None:

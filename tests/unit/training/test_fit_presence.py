@@ -48,6 +48,22 @@ def test_the_limits_are_quantiles_of_the_calibration_part(clouds):
     assert (strange > 1).mean() == pytest.approx(1 - presence.REFUSE_QUANTILE, abs=3e-4)
 
 
+def test_what_no_plane_can_tell_is_told(clouds):
+    """Lesions between two clouds of something else: a linear classifier alone would let most of one of them pass."""
+    train, _, calibration, cloud = clouds
+    around = np.vstack([cloud(200, (9, 0)), cloud(200, (-9, 0))])
+    found = gate(presence.fit(train, [around], calibration))
+    for shift in ((9, 0), (-9, 0)):
+        assert np.mean([found.refuses(row) for row in cloud(200, shift)]) > 0.9
+    assert np.mean([found.refuses(row) for row in cloud(1000, (0, 0))]) < 0.01
+
+
+def test_the_same_seed_gives_the_same_classifiers(clouds):
+    train, without, calibration, _ = clouds
+    one, again = (presence.fit(train[:600], without[:1], calibration[:500], seed=2).hidden for _ in range(2))
+    assert np.array_equal(one.weights, again.weights) and one.bias == again.bias
+
+
 def test_too_few_training_pictures(clouds):
     with pytest.raises(TooFewPictures, match="499 training pictures"):
         presence.fit(clouds[0][:499], clouds[1], clouds[2])
@@ -59,6 +75,8 @@ def test_what_it_learns_from_comes_from_learnable_kinds_and_plain_corners(tmp_pa
     assert rows.shape == (len(not_lesions.LEARNABLE), 3)
     first = next(iter(not_lesions.LEARNABLE))
     assert rows[0] == pytest.approx(analyzer.embedding(not_lesions.encoded(not_lesions.generate(first, 1, 4)[0])))
+    hide = analyzer.embedding(not_lesions.encoded(not_lesions.generate("hides", 1, 4)[0]))
+    assert presence.like_skin(rows) == pytest.approx(hide[None])
     table = [miniature.ham_row(f"{n}", f"{n}", "nv") for n in range(50)]
     root = miniature.ham10000(tmp_path / "ham", table, paint=miniature.drawn(size=(240, 180)))
     found = presence.skin(analyzer, sources.load("ham10000", root), most=20)

@@ -16,6 +16,7 @@ from macule.cli.app import run
 from macule.data import membership
 from macule.data.guard import MARK
 from macule.errors import DatasetError, UsageError
+from macule.evaluation import out_of_fold
 from macule.training import build, bundling, fit, kfold, loop
 from macule.training.build import Source
 from macule.training.from_split import Chosen
@@ -115,6 +116,29 @@ def test_the_figures_are_over_all_pictures_with_the_spread_over_folds(validated,
     assert told["accuracy"]["low"] <= told["accuracy"]["value"] <= told["accuracy"]["high"]
     assert told["spread"]["accuracy"] == spread(folds)
     assert "sd" in log[-1] and "out of fold" in log[-1] and MARK not in log[-1]
+
+
+def test_each_data_set_is_told_by_itself_and_each_modality(validated, pictures):
+    found, log, _ = validated
+    with (found.folder / kfold.PREDICTIONS).open(newline="") as stream:
+        rows = {row["image"]: row for row in csv.DictReader(stream)}
+    told = {(part["dataset"], part["modality"]): part for part in found.metrics["sets"]}
+    names = {name: [image for image in rows if image.startswith(f"{name}:")] for name, _ in told}
+    assert {name for name, _ in told} == {record.dataset for record in pictures.values()}
+    for name, images in names.items():
+        part = told[name, None]
+        assert part["pictures"] == len(images)
+        melanoma = [pictures[image].diagnosis == "mel" for image in images]
+        assert part["classes"]["mel"]["auc"]["positives"] == sum(melanoma)
+        assert {"value", "low", "high"} <= set(part["classes"]["mel"]["sensitivity_at_90%_specificity"])
+        kinds = {pictures[image].patient.modality for image in images} - {None}
+        assert {kind for of, kind in told if of == name} == ({None, *kinds} if len(kinds) > 1 else {None})
+        for kind in {kind for of, kind in told if of == name} - {None}:
+            assert told[name, kind]["pictures"] == sum(pictures[i].patient.modality == kind for i in images)
+    assert "alone" in log[-1] and "melanoma auc" in log[-1]
+    read = out_of_fold.read(found.folder)
+    assert {each["title"] for each in read} == {out_of_fold.title(*key) for key in told}
+    assert {each["folds"] for each in read} == {3}
 
 
 def test_spread():

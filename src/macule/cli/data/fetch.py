@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from macule.cli import transfers
 from macule.cli.exit import ENVIRONMENT
 
 if TYPE_CHECKING:
     from macule.data.fetch.job import Job
     from macule.data.fetch.marker import Marker
-    from macule.data.fetch.settings import Meter, Progress
+    from macule.data.fetch.settings import Progress
 
 
 def fetch(
@@ -35,7 +34,7 @@ def fetch(
 
     Where its publisher asks for an account or a form, it says what to do (status 3), and --verify checks it afterwards.
     """
-    with _progress() as progress:
+    with transfers.shown() as progress:
         job = _job(dataset, to, edition=edition, mirror=mirror, keep_archives=keep_archives, progress=progress)
         state = _verified(job) if verify else _fetched(job, accept_licence)
     if json_file:
@@ -82,44 +81,3 @@ def _tell_steps(job: Job) -> None:
         typer.echo(f"  {number}. {step}", err=True)
     command = f"macule data fetch {job.source.id} --to {job.folder} --verify"
     typer.echo(f"  {len(job.plan.by_hand) + 1}. Run: {command}", err=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar a file, with rate and time left, on standard error and only where a person looks at it.
-
-    It starts with the first file: before that the licence may be asked, or the archive's client draw its own.
-    """
-    from macule.data.fetch.job import quiet
-
-    if not sys.stderr.isatty():
-        yield quiet
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Amount(TextColumn):
-        """Megabytes and their rate, or a count."""
-
-        def render(self, task: Task) -> Text:
-            return Text(_amount(task.fields["unit"], task.completed, task.total or 0, task.speed or 0.0))
-
-    bars = Progress(TextColumn("{task.description}"), BarColumn(), Amount(""), TimeRemainingColumn(),
-                    console=Console(stderr=True))
-
-    def start(what: str, total: int, unit: str = "bytes", /) -> Meter:
-        bars.start()
-        task = bars.add_task(what, total=total, unit=unit)
-        return lambda done: bars.update(task, completed=done)
-
-    try:
-        yield start
-    finally:
-        bars.stop()
-
-
-def _amount(unit: str, done: float, total: float, rate: float) -> str:
-    if unit != "bytes":
-        return f"{done:,.0f}/{total:,.0f} {unit}"
-    return f"{done / 1e6:,.1f}/{total / 1e6:,.1f} MB, {rate / 1e6:,.1f} MB/s"

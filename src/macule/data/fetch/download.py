@@ -51,7 +51,7 @@ def download(item: Download, path: Path, *, settings: Settings, progress: Progre
         except Refused as refusal:
             refusals.append(str(refusal))
     raise DownloadFailed(f"{item.name}: {'; '.join(refusals)}. What came is kept: call again to go on. If it stays so, "
-                         "the publisher may have moved it: see the data set's home page, or use --mirror.")
+                         "the publisher may have moved it: see its home page, or use --mirror.")
 
 
 class _Transfer:

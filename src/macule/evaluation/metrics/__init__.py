@@ -16,6 +16,7 @@ from macule.evaluation.metrics.bootstrap import (
     gathered,
     independent,
     interval,
+    mean_of_known,
     ratio,
     resample,
     settle,
@@ -29,6 +30,6 @@ from macule.statistics import Z, wilson
 __all__ = [
     "ECE_BINS", "RESAMPLES", "Benefit", "Cells", "Confusion", "Figure", "Floats", "Points", "Ranking", "Reliability",
     "Weights", "Z", "accuracy", "auc", "average_precision", "balanced_accuracy", "brier", "calibration_error", "f1",
-    "figure", "figures", "gathered", "in_the_large", "independent", "interval", "log_loss", "partial_auc", "ratio",
-    "resample", "sensitivity_at", "settle", "slope", "wilson",
+    "figure", "figures", "gathered", "in_the_large", "independent", "interval", "log_loss", "mean_of_known",
+    "partial_auc", "ratio", "resample", "sensitivity_at", "settle", "slope", "wilson",
 ]

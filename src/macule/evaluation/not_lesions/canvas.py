@@ -16,9 +16,10 @@ Colour = tuple[float, float, float]
 
 
 def colour(rng: np.random.Generator, *, light: tuple[float, float] = (0.0, 1.0),
-           vivid: tuple[float, float] = (0.0, 1.0)) -> Colour:
-    """Red, green, blue, 0 to 255; light and vivid: the ranges of HLS lightness and saturation."""
-    red, green, blue = colorsys.hls_to_rgb(rng.random(), rng.uniform(*light), rng.uniform(*vivid))
+           vivid: tuple[float, float] = (0.0, 1.0), hue: tuple[float, float] = (0.0, 1.0)) -> Colour:
+    """Red, green, blue, 0 to 255. light, vivid, hue: ranges of HLS lightness, saturation, hue (0 red, 1/3 green)."""
+    turn = hue[0] + (hue[1] - hue[0]) * rng.random()
+    red, green, blue = colorsys.hls_to_rgb(turn, rng.uniform(*light), rng.uniform(*vivid))
     return 255 * red, 255 * green, 255 * blue
 
 

@@ -185,8 +185,14 @@ def _lines(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
     lines = (f"{_truth(item)} ({name})", f"Answer: {_answers(item, 3)}",
              f"Malignant {item['malignant']:.1%}, {item['risk']} risk" + (f"; not excluded: {held}" if held else ""),
              _patient(item), "Unlike the training pictures" if item["admitted"] is False else "",
-             f"Nearest in training: {_nearest(item)}" if item["nearest"] else "")
+             f"Nearest in training: {_nearest(item)}" if item["nearest"] else "", _together(item))
     return tuple(line for line in lines if line)
+
+
+def _together(item: Mapping[str, Any]) -> str:
+    """Of an answer to a lesion: which pictures it was made of; the first is shown."""
+    of = item.get("pictures", ())
+    return f"Answered from {len(of)} pictures: {', '.join(of)}; the first is shown" if len(of) > 1 else ""
 
 
 def _how(found: Mapping[str, Any]) -> str:

@@ -9,7 +9,9 @@ from macule.exchange.blocks import Block, Note, Prose, Section, Table, not_measu
 from macule.exchange.sections.figures import number, share, value
 
 TITLE = "Out of distribution"
-WORDS = {"held_out": "by generators that it never learns from", "learnable": "by those that it may have learnt from"}
+#: The order of the groups: the first exam stays as it was, so that its figures compare between gates.
+WORDS = {"held_out": "by generators that it never learns from", "sent": "by those of the second exam, nor from these",
+         "learnable": "by those that it may have learnt from"}
 
 
 def section(found: Mapping[str, Any]) -> Section:
@@ -17,7 +19,8 @@ def section(found: Mapping[str, Any]) -> Section:
     if not found["kinds"] or not found["per_kind"]:
         return not_measured("outliers", TITLE, "No picture without a lesion was drawn.")
     blocks: list[Block] = [Prose(
-        f"{found['per_kind']} pictures of each kind, drawn with the seed {found['seed']}, went the way of every "
+        f"{found['per_kind']} pictures of each kind, fewer of those that the gate may have learnt from, drawn with the "
+        f"seed {found['seed']}, went the way of every "
         "picture. Stopped means no diagnosis: by the quality checks, or by the gate, which looks for a lesion in the "
         "network's embedding. Flagged pictures get a diagnosis with a warning, and never low risk.")]
     if not found["refuses"]:
@@ -34,18 +37,30 @@ def section(found: Mapping[str, Any]) -> Section:
 
 def _lead(found: Mapping[str, Any]) -> str:
     held, alarms = found["groups"]["held_out"], found["exam"]
-    answered = sum(row["answered"] + row["flagged"] for row in found["kinds"] if not row["learnable"])
+    sent = found["groups"].get("sent")
+    more = "" if sent is None else (f" Of {sent['n']} of a second exam, {sent['kinds']} kinds of what else a phone "
+                                    f"sends, {_answered(found, 'sent')} get one; {share(sent['stopped'])} are stopped.")
     cost = "" if alarms["refused"]["value"] is None else (
         f" Of the {alarms['n']} real lesions of this exam the gate refuses {alarms['refused']['positives']} "
         f"({share(alarms['refused'])}) and flags {alarms['flagged']['positives']}.")
     return (f"Of {held['n']} pictures without a lesion, of {held['kinds']} kinds drawn by generators that the gate "
-            f"never learns from, {answered} get a diagnosis; {share(held['stopped'])} are stopped.{cost}")
+            f"never learns from, {_answered(found, 'held_out')} get a diagnosis; {share(held['stopped'])} are "
+            f"stopped.{more}{cost}")
+
+
+def _answered(found: Mapping[str, Any], group: str) -> int:
+    """With a diagnosis, flagged or not."""
+    return sum(row["answered"] + row["flagged"] for row in found["kinds"] if _group(row) == group)
+
+
+def _group(row: Mapping[str, Any]) -> str:
+    return str(row.get("group", "learnable" if row["learnable"] else "held_out"))  # reports of before have one exam
 
 
 def _kinds(found: Mapping[str, Any]) -> Table:
     rows = tuple((row["kind"], _shown(row), row["n"], row["quality"], row["refused"], row["flagged"], row["answered"],
                   value(row["stopped"], percent=True, counted=False))
-                 for row in sorted(found["kinds"], key=lambda row: row["learnable"]))
+                 for row in sorted(found["kinds"], key=lambda row: list(WORDS).index(_group(row))))
     return Table("By kind", ("Kind", "Shown to the gate", "Pictures", "Too poor", "Refused by the gate",
                              "Flagged, answered", "Answered", "Stopped"), rows, "Intervals: Wilson's, by kind.")
 

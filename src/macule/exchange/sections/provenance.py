@@ -40,6 +40,10 @@ def _run(run: Mapping[str, Any]) -> Iterator[_Row]:
     yield "age, sex and site", {True: "given to the network", False: "hidden from the network"}.get(
         run["patient_data"], MISSING)
     yield "modality", run["modality"]
+    if run.get("views") is not None:
+        yield "views of a picture", f"{run['views']:,}"
+    if run.get("by", "picture") != "picture":
+        yield "one answer a", run["by"]
     yield "macule, Python", f"{run['macule']}, {run['python']}"
     yield "libraries", ", ".join(f"{name} {version or 'not installed'}" for name, version in run["libraries"].items())
 

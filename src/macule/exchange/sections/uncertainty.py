@@ -58,9 +58,13 @@ def _lead_of_sets(sets: Mapping[str, Any] | None) -> str:
     if sets is None:
         return "This bundle gives no sets of plausible diagnoses."
     coverage, size = sets["overall"]["coverage"], sets["overall"]["size"]
-    promised = "" if sets["same_population"] else ", which is not promised outside the calibration data"
+    promised = "" if sets["same_population"] else f", which is not promised {_where_not(sets)}"
     return (f"The true diagnosis is among the plausible ones for {share(coverage)} of {coverage['n']} pictures (aim "
             f"{100 * sets['wanted']:.0f} %{promised}), which are {number(size)} on average.")
+
+
+def _where_not(sets: Mapping[str, Any]) -> str:
+    return "for several pictures of a lesion together" if sets.get("of_lesions") else "outside the calibration data"
 
 
 def _lead_of_risk(risk: Mapping[str, Any]) -> str:
@@ -79,8 +83,9 @@ def _sets(sets: Mapping[str, Any]) -> list[Block]:
         "several or none. The sets are those that a clinic gets: they may hold any of the 11 diagnoses, also those "
         f"that this exam never has. Its labels are {', '.join(sets['classes_of_the_exam'])}.")]
     if not sets["same_population"]:
-        blocks.append(Note("The calibration part comes from other data sets than this exam: coverage is measured here, "
-                           "not guaranteed."))
+        why = ("The limits were fitted on single pictures, and here several of a lesion are answered together"
+               if sets.get("of_lesions") else "The calibration part comes from other data sets than this exam")
+        blocks.append(Note(f"{why}: coverage is measured here, not guaranteed."))
     if rare:
         blocks.append(Note(f"Too few calibration lesions for a guarantee: {', '.join(rare)}. Their limit is that of "
                            "all classes together."))
@@ -105,13 +110,19 @@ def _sizes(counts: list[int]) -> str:
 
 
 def _of_classes(sets: Mapping[str, Any]) -> Table:
-    rows = tuple((code, value(row["coverage"], percent=True), value(row["size"]), Value(row["probability"]),
-                  f"{row['calibration']} of {row['calibration_lesions']} lesions",
+    rows = tuple((code, value(row["coverage"], percent=True), _wilson(row), value(row["size"]),
+                  Value(row["probability"]), f"{row['calibration']} of {row['calibration_lesions']} lesions",
                   "yes" if row["guaranteed"] and sets["same_population"] else "no")
                  for code, row in sets["classes"].items())
     muted = tuple(place for place, row in enumerate(sets["classes"].values()) if row["coverage"]["n"] < ENOUGH)
-    head = ("Class", "In the set", "Set size", "Limit", "Calibration pictures", "Guaranteed")
-    return Table("By true diagnosis", head, rows, "Grey: under 30 pictures.", muted)
+    head = ("Class", "In the set", "Wilson", "Set size", "Limit", "Calibration pictures", "Guaranteed")
+    return Table("By true diagnosis", head, rows, "Grey: under 30 pictures. Wilson: the 95 % interval of the share "
+                 "over lesions or patients; beside the share stands the bootstrap's.", muted)
+
+
+def _wilson(row: Mapping[str, Any]) -> str:
+    found = row.get("wilson") or {}
+    return "" if found.get("low") is None else f"{100 * found['low']:.1f} to {100 * found['high']:.1f}\u00a0%"
 
 
 def _of_groups(attribute: Mapping[str, Any], overall: float | None) -> Forest:
