@@ -245,14 +245,16 @@ def test_the_gate_was_fitted_on_what_serving_computes(bundle, parts):
 
 def test_calibration_is_computed_as_serving_computes(bundle, parts):
     """The offline logits, calibrated, are the probabilities that an analyzer answers with."""
-    from macule.analysis import image
+    from macule.analysis import answer, image
 
     record = parts.calibration[0]
     logits, _ = bundling.infer(bundle.model, bundle.preprocessing, [record])
     offline = fit.softmax(logits / bundle.temperature)[0]
     picture = image.decode(record.picture)
     # The picture is too small to pass the quality checks.
-    _, served = Analyzer(bundle)._judge(picture, record.patient, Quality(()))
+    _, reading = Analyzer(bundle)._read(picture, record.patient, Quality(()))
+    assert reading is not None
+    served = answer.assessment(reading, bundle)
     by_code = {ranked.code: ranked.probability for ranked in served.diagnoses}
     assert offline == pytest.approx([by_code[code] for code in Diagnosis], abs=1e-5)
 
