@@ -28,7 +28,7 @@ from macule.taxonomy import Diagnosis
 from macule.training import fit
 from macule.training.recipe import Loss
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.slow]
 
 CODES = list(Diagnosis)
 KINDS = [Diagnosis.MEL, Diagnosis.NV, Diagnosis.BKL]
