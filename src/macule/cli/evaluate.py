@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 from macule.cli import options
 from macule.cli.exit import SOME_FAILED
 from macule.cli.progress import bars
+
+if TYPE_CHECKING:
+    from macule.evaluation.service import Evaluation
 
 AllowLeak = Annotated[bool, typer.Option("--allow-leak", help="Score what was fitted on; marked LEAKY.")]
 DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Leave out the pictures that leak, and count them.")]
@@ -82,13 +85,7 @@ def evaluate(
         with atomic.writing(json_file) as stream:
             stream.write(json.dumps(measured, indent=2, allow_nan=False) + "\n")
     if report:
-        from macule.cli import asked as asked_for
-        from macule.evaluation import provenance
-        from macule.exchange import evaluation_folder
-
-        command = provenance.spoken(asked_for.command())
-        evaluation_folder.write(found, measured, report, command=command, now=datetime.now(UTC))
-        typer.echo(f"The report: {report / evaluation_folder.PAGE}")
+        _write(found, measured, report)
     if measured["failed"] or measured["without_picture"] or not measured["pictures"]:
         raise typer.Exit(SOME_FAILED)
 
@@ -100,6 +97,16 @@ def _need_place(path: Path) -> None:
     if path.is_dir() or not path.absolute().parent.is_dir():
         what = "is a folder" if path.is_dir() else "is in no folder that exists"
         raise UsageError(f"--json is {path}, which {what}: name a file.")
+
+
+def _write(found: Evaluation, measured: dict[str, Any], folder: Path) -> None:
+    from macule.cli import asked
+    from macule.evaluation import provenance
+    from macule.exchange import evaluation_folder
+
+    command = provenance.spoken(asked.command())
+    evaluation_folder.write(found, measured, folder, command=command, now=datetime.now(UTC))
+    typer.echo(f"The report: {folder / evaluation_folder.PAGE}")
 
 
 def show(report: dict[str, Any]) -> None:

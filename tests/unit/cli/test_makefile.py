@@ -76,9 +76,9 @@ def order(variant: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("variant", "folders"), [
-    ("VARIANT=default", ["lite", "default"]),
-    ("VARIANT=lite", ["lite", "default", "phone"]),
-    ("VARIANT=accurate", ["lite", "default", "seed-2", "seed-3", "accurate"]),
+    ("VARIANT=default", ["lite", "onward", "default"]),
+    ("VARIANT=lite", ["lite", "onward", "default", "phone"]),
+    ("VARIANT=accurate", ["lite", "onward", "default", "accurate"]),
 ])
 def test_the_way_to_a_variant(variant: str, folders: list[str]) -> None:
     assert order(variant) == folders
@@ -93,7 +93,7 @@ def test_the_whole_chain_ends_with_a_card_of_each() -> None:
 
 def test_a_step_that_is_done_is_skipped(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for stamp in (".venv-dev/.made", "work/lite/.made", "work/default/.made"):
+    for stamp in (".venv-dev/.made", "work/lite/.made", "work/onward/.made", "work/default/.made"):
         (tmp_path / stamp).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / stamp).touch()
     for name in ("pyproject.toml", "constraints.txt"):
