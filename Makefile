@@ -133,10 +133,12 @@ reports-accurate: $(DEV)/.made
 variants: $(DEV)/.made
 	$(DEV)/bin/python benchmarks/variants.py $(OPTIONS)
 
-# A queue of one: stopped at any time, the same command goes on.
+# A queue of one: stopped at any time, the same command goes on. Status 1 says that entries failed: their errors are in
+# the log too, which is written before make fails.
 queue: $(DEV)/.made
-	$(DEV)/bin/macule queue run experiments/model.toml --data $(DATA) --links $(LINKS) $(OPTIONS)
-	$(DEV)/bin/macule queue log experiments/model.toml --out docs/results/experiments.md
+	$(DEV)/bin/macule queue run experiments/model.toml --data $(DATA) --links $(LINKS) $(OPTIONS) || failed=$$?; \
+	[ $${failed:-0} -le 1 ] || exit $$failed; \
+	$(DEV)/bin/macule queue log experiments/model.toml --out docs/results/experiments.md && exit $${failed:-0}
 
 ablation matrix: export OPENBLAS_NUM_THREADS := 1
 ablation: $(DEV)/.made

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+import parted
 from numpy.typing import NDArray
 
-from macule.analysis.bundle import Bundle
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.analysis.patient import VECTOR_LENGTH
 from macule.analysis.preprocess import Preprocessing
-from macule.data import kinship, links, membership, sources
+from macule.data import sources
 from macule.data.record import Record
-from macule.evaluation import metrics
+from macule.evaluation import marks, metrics
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
 from macule.training import bundling, fit
@@ -28,6 +28,8 @@ MEL = CODES.index(Diagnosis.MEL)
 #: Calls of which a round takes the quickest: what another program interrupts is not the network's time.
 CALLS = 5
 Ints = NDArray[np.int64]
+#: The pictures to compare on.
+records = parted.records
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,6 @@ def _seconds(call: Callable[[], object]) -> float:
     start = time.thread_time()
     call()
     return time.thread_time() - start
-
-
-def records(bundle: Bundle, data: Path, *, part: str, dataset: str = "ham10000", pairs: Path | None = None,
-            limit: int | None = None) -> list[Record]:
-    """The pictures of one part and data set that have a single class; kin of what was fitted on left out of `test`.
-
-    limit: take about so many, evenly spread.
-    """
-    known, linked = membership.load(bundle.folder / membership.FILE), links.read(pairs)
-    found = [record for record in sources.load(dataset, data / sources.find(dataset).folder)
-             if known.part_of(record) == part and len(record.labels) == 1]
-    if part == "test":
-        fitted, scored = known.fitted(linked), known.scored(found, linked)
-        components = kinship.join([fitted, scored]).components().tolist()
-        seen = set(components[:len(fitted)])
-        found = [record for record, its in zip(found, components[len(fitted):], strict=True) if its not in seen]
-    return found[::max(1, len(found) // limit)] if limit else found
 
 
 def shares(model: Path, spec: Preprocessing, temperature: float, asked: Sequence[Record]) -> tuple[Floats, Floats]:
@@ -143,9 +128,4 @@ def signed(figure: Figure) -> str:
 
 def fill(page: Path, name: str, text: str) -> None:
     """Put a table between the two marks of its name in a Markdown page. Raises: ValueError if it lacks them."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    content = page.read_text(encoding="utf-8")
-    if begin not in content or end not in content:
-        raise ValueError(f"{page} has no marks {begin} and {end}")
-    before, rest = content.split(begin, 1)
-    page.write_text(f"{before}{begin}\n{text.strip()}\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+    marks.fill(page, f"<!-- {name} -->", f"<!-- /{name} -->", text)

@@ -1,10 +1,12 @@
 """Scores that could tell a picture without a lesion, compared at the same share of real lesions refused.
 
-    python benchmarks/gate.py --data DATA [--bundle default] [--views 4] [--work DIR] [--out docs/results/gate.md]
+    python benchmarks/gate.py --data DATA [--bundle default] [--views 4] [--links PAIRS] [--work DIR]
+        [--out docs/results/gate.md]
 
 DATA holds the data sets as `macule data list` names their folders. Embeddings are made once and kept in `work`. Every
 score is fitted to the bundle's own training part and to drawn pictures of the learnable kinds; its limit is a quantile
-of the bundle's calibration part. The two exams and all locked pictures are only scored. Needs the training extra.
+of the bundle's calibration part. The two exams and all locked pictures are only scored, these without kin of what the
+bundle was fitted on. Needs the training extra.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import kept
 import numpy as np
+import parted
 from heads_embeddings import head
 from numpy.typing import NDArray
 from rich.progress import track
@@ -103,7 +107,7 @@ class Keeper:
         return self.analyzer.embedding(content), assess(image.decode(content, short_side=512)).usable
 
     def records(self, name: str, records: Sequence[Record]) -> Seen:
-        return self.seen(name, [f"{r.dataset}:{r.picture_id}" for r in records], (r.read() for r in records))
+        return self.seen(name, kept.names(records), (r.read() for r in records))
 
     def kind(self, kind: str, count: int, seed: int) -> Seen:
         return self.seen(f"{kind}-{seed}", [str(n) for n in range(count)], _drawn(kind, count, seed))
@@ -121,7 +125,7 @@ def parts(bundle: Bundle, data: Path, most: int, pairs: links.Links) -> dict[str
              for name in ("ham10000", "milk10k", "isic2018", "isic2017")}
     own = [record for name in ("ham10000", "milk10k") for record in every[name]]
     train = [record for record in own if known.part_of(record) == "train"]
-    locked = {name: [r for r in every[name] if known.part_of(r) == "test"] for name in ("ham10000", "milk10k")}
+    locked = {name: parted.of_part(bundle, every[name], "test", pairs) for name in ("ham10000", "milk10k")}
     milk = {kind: [r for r in locked["milk10k"] if r.patient.modality == kind] for kind in Modality}
     return {
         "train": [train[i] for i in np.random.default_rng(SEED).permutation(len(train))[:most]],
@@ -137,15 +141,15 @@ def gather(keeper: Keeper, found: Mapping[str, Sequence[Record]]) -> Pictures:
     exams = {name: {kind: keeper.kind(kind, PER_KIND, SEED) for kind in kinds if kind in not_lesions.kinds()}
              for name, kinds in (("first", not_lesions.HELD_OUT), ("second", not_lesions.SENT))}
     learnt = {kind: keeper.kind(kind, presence.PER_KIND, SEED + 1).embeddings for kind in not_lesions.LEARNABLE}
-    path = keeper.folder / f"corners-{len(found['train'])}.npy"
-    if not path.exists():
-        np.save(path, presence.skin(keeper.analyzer, found["train"], most=presence.CORNERS, seed=SEED))
+    corners = kept.once(keeper.folder / f"corners-{len(found['train'])}.npz", kept.names(found["train"]),
+                        f"{presence.CORNERS} corners, seed {SEED}", lambda: presence.skin(
+                            keeper.analyzer, found["train"], most=presence.CORNERS, seed=SEED))
     rng = np.random.default_rng(SEED)
     shown = [r for name in ("HAM10000", "MILK10k, clinical") for r in found[name][:SCREENS // 2]]
     off = (not_lesions.encoded(frames.off_a_screen(image.decode(r.read(), short_side=512).rgb, rng)) for r in shown)
     screens = keeper.seen("screens", [r.picture_id for r in shown], off)
     return Pictures({name: keeper.records(name, records) for name, records in found.items()}, learnt, exams,
-                    np.load(path), screens)
+                    corners, screens)
 
 
 # -- scores -----------------------------------------------------------------------------------------------------------
@@ -277,7 +281,7 @@ def main() -> None:
     parser.add_argument("--bundle", default="default")
     parser.add_argument("--views", type=int, help="by default the bundle's own")
     parser.add_argument("--most", type=int, default=20_000, help="training pictures")
-    parser.add_argument("--links", type=Path, default=Path("docs/results/pairs.csv"), help="near duplicates")
+    parser.add_argument("--links", type=Path, default=parted.LINKS, help="near duplicates")
     parser.add_argument("--work", type=Path, default=Path("work/gate"))
     parser.add_argument("--out", type=Path, default=Path("docs/results/gate.md"))
     asked = parser.parse_args()

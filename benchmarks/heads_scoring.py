@@ -16,6 +16,7 @@ from macule.data import sources
 from macule.data.record import Record
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
+from macule.evaluation.predictions import projected
 from macule.taxonomy import Diagnosis
 from macule.training import fit
 
@@ -99,10 +100,8 @@ def _within(chosen: Bools, metric: Metric) -> Metric:
 
 
 def _projected(shares: Floats, dataset: str) -> Floats:
-    classes = [CODES.index(code) for code in sources.find(dataset).classes]
-    found = np.zeros_like(shares)
-    found[:, classes] = shares[:, classes]
-    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
+    """Over the classes that a data set labels."""
+    return projected(shares, [CODES.index(code) for code in sources.find(dataset).classes])
 
 
 def balanced(exam: Exam, shares: Floats, chosen: Bools, dataset: str) -> Metric:
@@ -170,9 +169,7 @@ def shown(found: Figure, *, signed: bool = False) -> str:
     """Three places with the interval."""
     if np.isnan(found.value):
         return "-"
-    sign = "+" if signed else ""
-    inside = "" if np.isnan(found.low) else f" ({found.low:{sign}.3f} to {found.high:{sign}.3f})"
-    return f"{found.value:{sign}.3f}{inside}"
+    return found.signed() if signed else str(found)
 
 
 def table(rows: Sequence[Row], columns: Sequence[str], first: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ import onnx
 
 from macule.analysis import bundle as bundles
 from macule.analysis.bundle import Bundle
+from macule.analysis.preprocess import VIEW_COUNTS
 from macule.data.record import Record
 from macule.training import quantise, refit
 from macule.training.quantise import Settings, graph
@@ -40,7 +41,8 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 
 def side_by_side(one: Bundle, other: Bundle, given: argparse.Namespace) -> list[str]:
     asked = beside.records(one, given.data, part="test", pairs=given.links, limit=given.limit)
-    specs = [replace(each.preprocessing, views=given.views or each.preprocessing.views) for each in (one, other)]
+    specs = [each.preprocessing if given.views is None else replace(each.preprocessing, views=given.views)
+             for each in (one, other)]
     (first, before), (second, after) = (
         beside.shares(each.model, spec, each.temperature, asked)
         for each, spec in zip((one, other), specs, strict=True))
@@ -102,13 +104,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("bundles", nargs="+", help="the bundle, and the quantised one (not with --ways)")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--links", type=Path)
-    parser.add_argument("--views", type=int, help="in place of the bundles' own")
+    parser.add_argument("--views", type=int, choices=VIEW_COUNTS, help="in place of the bundles' own")
     parser.add_argument("--limit", type=int, help="about so many pictures, for a quick look")
     parser.add_argument("--pictures", type=int, default=64, help="with --ways: that the ranges come from")
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--ways", nargs="*", choices=[*WAYS], help="compare these; all without a name")
     parser.add_argument("--page", type=Path, default=PAGE)
-    return parser.parse_args()
+    given = parser.parse_args()
+    needed = 2 if given.ways is None else 1
+    if len(given.bundles) != needed:
+        parser.error(f"{len(given.bundles)} bundles are named; {needed} {'are' if needed == 2 else 'is'} needed "
+                     f"{'without' if needed == 2 else 'with'} --ways: {', '.join(given.bundles)}")
+    return given
 
 
 def main() -> None:

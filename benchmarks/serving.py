@@ -3,7 +3,8 @@
     python benchmarks/serving.py RUN --data DATA [--links PAIRS] [--sizes 208 240] [--set NAME=VALUE] [--out FILE.md]
 
 RUN is a folder that `macule train` has finished. The temperature is fitted anew in each row, on the pictures that the
-row is scored on: it ranks settings, it is no result. Logits are kept in RUN, so the same command goes on.
+row is scored on: it ranks settings, it is no result. Logits are kept in RUN with the network and the pictures that they
+are of, so the same command goes on, and another choice of pictures is measured anew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
+import kept
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +26,7 @@ from macule.analysis.preprocess import Preprocessing
 from macule.data.record import Record
 from macule.evaluation import metrics
 from macule.taxonomy import PROJECTIONS, Diagnosis
-from macule.training import bundling, fit, labels, prepare, sampling, trained
+from macule.training import bundling, export, fit, labels, prepare, sampling, trained
 from macule.training.recipe import Recipe, Targets, settings
 from macule.training.trained import Trained
 
@@ -77,11 +80,34 @@ def calibration(recipe: Recipe, data: Path, work: Path, links: Path | None) -> P
 
 def logits(found: Trained, records: Sequence[Record], size: int, run: Path) -> Floats:
     """Without any adjustment of the prior. Returns: (8, N, 11), one row a view."""
-    kept = run / f"calibration-{size}.npy"
-    if not kept.exists():
-        np.save(kept, np.concatenate(list(_batches(found, records, size)), axis=1))
-    every: Floats = np.load(kept)
-    return every
+
+    def make() -> Floats:
+        every = _former(found, records, size, run)
+        return np.concatenate(list(_batches(found, records, size)), axis=1) if every is None else every
+
+    by = f"network {trained.fingerprint(run)}, {size} px"
+    return kept.once(run / f"calibration-{size}.npz", kept.names(records), by, make)
+
+
+def _former(found: Trained, records: Sequence[Record], size: int, run: Path) -> Floats | None:
+    """What was once kept without names, where the run's own answers prove that it is of these pictures.
+
+    predictions.npz names its pictures, and its logits are the mean over the run's views, moved by the adjustment of the
+    prior, which is one shift of all rows. It holds the run's own size alone.
+    """
+    path, said, serving = run / f"calibration-{size}.npy", run / bundling.PREDICTIONS, found.recipe.serving
+    if size != serving.size or not (path.is_file() and said.is_file()):
+        return None
+    try:
+        every: Floats = np.load(path)
+        with np.load(said) as file:
+            names, theirs = file["calibration"].tolist(), file["calibration_logits"]
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):  # cut off, as neither was written whole or not at all
+        return None
+    if not names or names != kept.names(records) or every.shape != (8, *theirs.shape):
+        return None
+    shift = theirs - every[:serving.views].mean(axis=0)
+    return every if np.ptp(shift, axis=0).max() <= export.TOLERANCE else None
 
 
 @torch.inference_mode()

@@ -324,8 +324,7 @@ def _numbers(counts: Sequence[int]) -> str:
 
 
 def _signed(spread: Spread) -> str:
-    found = spread.figure
-    return "not measured" if np.isnan(found.value) else f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    return spread.figure.signed()
 
 
 def _row(*cells: str) -> str:

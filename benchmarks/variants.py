@@ -35,6 +35,7 @@ from macule.analysis.bundle import Bundle
 from macule.analysis.network import Network
 from macule.analysis.patient import VECTOR_LENGTH
 from macule.analysis.pipeline import Analyzer
+from macule.data.atomic import writing
 from macule.errors import BundleNotFound
 from macule.examples import draw, preset
 
@@ -199,7 +200,8 @@ def record(bundle: Bundle, found: Mapping[str, Any], kind: str, day: str) -> Non
         "one_view_ms": found["graph"]["ms"], "picture_ms": found["own_views"]["ms"],
         "ratio_to_default": found["graph"]["ratio"], "cores": 1, "machine": kind, "measured": day,
     }
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with writing(path) as stream:
+        stream.write(json.dumps(content, indent=2) + "\n")
 
 
 def complaints(root: Path) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from macule.evaluation import marks
+
 BEGIN, END = "<!-- variants -->", "<!-- /variants -->"
 #: Everything by name is in the file of figures: variant -> figure -> value.
 Figures = Mapping[str, Mapping[str, Any]]
@@ -62,22 +64,12 @@ def render(measured: Mapping[str, Any]) -> str:
 
 def put(path: Path, tables: str) -> None:
     """Write the tables between the markers. Raises: ValueError if the file has not one pair of them."""
-    before, _, after = _parts(path)
-    path.write_text(f"{before}{BEGIN}\n{tables}{END}{after}", encoding="utf-8")
+    marks.fill(path, BEGIN, END, tables)
 
 
 def found(path: Path) -> str:
-    """What stands between the markers. Raises: ValueError."""
-    return _parts(path)[1]
-
-
-def _parts(path: Path) -> tuple[str, str, str]:
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"{path} needs one {BEGIN} and after it one {END}, each on a line of its own")
-    before, _, rest = text.partition(BEGIN)
-    between, _, after = rest.partition(END)
-    return before, between.removeprefix("\n"), after
+    """What stands between the markers, as `render` writes it. Raises: ValueError."""
+    return marks.read(path, BEGIN, END).removeprefix("\n")
 
 
 def _costs(variants: Figures) -> list[tuple[str, list[str]]]:

@@ -1,11 +1,12 @@
 """What more test-time views, and more pictures of a lesion, change in an answer and in its calibration.
 
-    python benchmarks/views.py --data DATA [--bundle default] [--lesions 200] [--work DIR] [--out docs/results/views.md]
+    python benchmarks/views.py --data DATA [--bundle default] [--lesions 200] [--links PAIRS] [--work DIR]
+        [--out docs/results/views.md]
 
 DATA holds HAM10000 and MILK10k as `macule data list` names their folders. Only lesions of the bundle's locked parts
-are judged, `--lesions` of each set, drawn with a fixed seed (0: all). The network's logits of each view are computed
-once and kept in `work`: stopped at any time, the same command goes on. Temperature, limits and thresholds are the
-bundle's own throughout.
+are judged, without kin of what it was fitted on, `--lesions` of each set, drawn with a fixed seed (0: all). The
+network's logits of each view are computed once and kept in `work` with the pictures' names: stopped at any time, the
+same command goes on. Temperature, limits and thresholds are the bundle's own throughout.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
+import kept
 import numpy as np
+import parted
 from numpy.typing import NDArray
 
 from macule.analysis import bundle as bundles
@@ -24,7 +27,7 @@ from macule.analysis.bundle import Bundle
 from macule.analysis.conformal import sets
 from macule.analysis.network import Network
 from macule.analysis.patient import Modality, encode
-from macule.data import membership, sources
+from macule.data import sources
 from macule.data.record import Record
 from macule.evaluation import metrics
 from macule.evaluation.metrics.bootstrap import interval
@@ -48,8 +51,8 @@ def main() -> None:
     lines = [f"Bundle {bundle.id} ({bundle.sha256[:12]}), {bundle.preprocessing.size} px, "
              f"{bundle.preprocessing.views} views of its own.", ""]
     for name in SETS:
-        records = locked(bundle, name, asked.data, asked.lesions)
-        path = asked.work / f"views-{bundle.sha256[:12]}-{name}-{asked.lesions}.npy"
+        records = locked(bundle, name, asked.data, asked.lesions, asked.links)
+        path = asked.work / f"views-{bundle.sha256[:12]}-{name}-{asked.lesions}.npz"
         logits = view_logits(bundle, records, path)
         lines += [f"## {sources.find(name).title}, locked part", "", *views_table(bundle, records, logits), ""]
         if name == "milk10k":
@@ -60,11 +63,9 @@ def main() -> None:
         asked.out.write_text(f"# Views, and pictures of one lesion\n\n`{_command(asked)}`\n\n{text}", encoding="utf-8")
 
 
-def locked(bundle: Bundle, name: str, data: Path, lesions: int) -> list[Record]:
+def locked(bundle: Bundle, name: str, data: Path, lesions: int, links: Path | None) -> list[Record]:
     """Single-class pictures of `lesions` lesions of the locked part; all of them where `lesions` is 0."""
-    known = membership.load(bundle.folder / membership.FILE)
-    every = [r for r in sources.load(name, data / sources.find(name).folder)
-             if known.part_of(r) == "test" and len(r.labels) == 1]
+    every = parted.records(bundle, data, part="test", dataset=name, pairs=links)
     groups = np.random.default_rng(SEED).permutation(sorted({r.group for r in every}))
     chosen = set(groups[:lesions].tolist() if lesions else groups.tolist())
     return [record for record in every if record.group in chosen]
@@ -72,14 +73,16 @@ def locked(bundle: Bundle, name: str, data: Path, lesions: int) -> list[Record]:
 
 def view_logits(bundle: Bundle, records: Sequence[Record], path: Path) -> NDArray[np.float32]:
     """float32, (N, 12, K): the eight dihedral views, then four of the closer crop."""
-    network = Network(bundle.model, size=bundle.preprocessing.size)
-    rows = np.load(path) if path.is_file() else np.full((len(records), COUNTS[-1], len(Diagnosis)), np.nan, np.float32)
+    network, names = Network(bundle.model, size=bundle.preprocessing.size), kept.names(records)
+    rows = kept.load(path, names, bundle.sha256)
+    if rows is None:
+        rows = np.full((len(records), COUNTS[-1], len(Diagnosis)), np.nan, np.float32)
     for place in np.flatnonzero(np.isnan(rows[:, -1, -1])):
         rows[place] = _logits(bundle, network, records[place])
         if place % SAVE_EVERY == 0:
-            np.save(path, rows)
-    np.save(path, rows)
-    return np.asarray(rows)
+            kept.save(path, rows, names, bundle.sha256)
+    kept.save(path, rows, names, bundle.sha256)
+    return rows
 
 
 def _logits(bundle: Bundle, network: Network, record: Record) -> NDArray[np.float32]:
@@ -183,13 +186,16 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bundle")
     parser.add_argument("--lesions", type=int, default=200)
+    parser.add_argument("--links", type=Path, default=parted.LINKS, help="near duplicates")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
 
 def _command(asked: argparse.Namespace) -> str:
-    return f"python benchmarks/views.py --data DATA --lesions {asked.lesions} --out docs/results/{asked.out.name}"
+    more = f" --bundle {Path(asked.bundle).name}" if asked.bundle else ""
+    more += f" --links {asked.links.name}" if asked.links != parted.LINKS else ""
+    return f"python benchmarks/views.py --data DATA --lesions {asked.lesions}{more} --out docs/results/{asked.out.name}"
 
 
 if __name__ == "__main__":

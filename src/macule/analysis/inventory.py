@@ -52,9 +52,14 @@ def holdings() -> list[Holding]:
     return [*here, *(_absent(each) for name, each in known.items() if name not in found)]
 
 
+def files(folder: Path) -> list[Path]:
+    """A bundle's own; what the system or an editor hides beside them does not count."""
+    return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+
+
 def size(folder: Path) -> int:
     """Bytes of a bundle's files."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sum(path.stat().st_size for path in files(folder))
 
 
 def network(content: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Data = Annotated[Path | None, typer.Option(help="The folder that holds HAM10000, ISIC2017, ISIC2018 and MILK10k.")]
 Folds = Annotated[Path | None, typer.Option(
     help="work/RECIPE-Nfolds-... of the bundle's recipe: its figures out of fold are added to the card.")]
+AnotherRecipe = Annotated[bool, typer.Option(
+    "--another-recipe", help="Let --folds be of another recipe than the bundle's; the card says so.")]
 AsTable = Annotated[bool, typer.Option("--table", help="Print the card's exams as one Markdown table.")]
 AsAims = Annotated[bool, typer.Option("--aims", help="Print the project's aims beside what the exams found.")]
 
@@ -41,6 +43,7 @@ def card(
     sample: Sample = 200,
     threads: options.Threads = None,
     folds: Folds = None,
+    another_recipe: AnotherRecipe = False,
     as_table: AsTable = False,
     as_aims: AsAims = False,
 ) -> None:
@@ -59,11 +62,14 @@ def card(
 
     if data is None and folds is None and not (as_table or as_aims):
         raise UsageError("there is nothing to score: give --data; or --table or --aims for the figures of the card.")
+    if another_recipe and folds is None:
+        raise UsageError("--another-recipe is about the folds of --folds: give both.")
     if data is None and against:
         raise UsageError("--against compares figures that are scored here: give --data.")
     loaded = bundles.load(bundle)
     if folds is not None:
-        out_of_fold.read(folds)  # told now, and not after an hour of scoring
+        # Told now, and not after an hour of scoring.
+        out_of_fold.of_bundle(folds, loaded.folder, another_recipe=another_recipe)
     within = True
     if data is not None:
         plan = Plan(("outliers", *(also or ())), sample, threads=threads)
@@ -71,7 +77,7 @@ def card(
         within = _sit(loaded, data, committed, plan, name=bundle, reports=reports, allow_leak=allow_leak, links=links,
                       views=views)
     if folds is not None:
-        cards.rewrite(loaded.folder, folds=folds)
+        cards.rewrite(loaded.folder, folds=folds, another_recipe=another_recipe)
     _tell(bundles.load(bundle), as_table=as_table, as_aims=as_aims)
     if not within:
         raise typer.Exit(SOME_FAILED)

@@ -35,6 +35,7 @@ def quantise(
     """Quantise a bundle: temperature, thresholds, gate, conformal limits, baselines and index are fitted anew."""
     need_training()
     from macule.analysis import bundle as bundles
+    from macule.analysis import inventory
     from macule.training import quantise as quantising
     from macule.training import refit
 
@@ -46,6 +47,6 @@ def quantise(
             refitted=refit.Refit(most=most, seed=seed, threads=threads, log=typer.echo, start=start))
         folder = quantising.quantise(found, data, out, now=datetime.now(UTC), how=how)
     again = bundles.load(folder)
-    whole = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    whole = inventory.size(folder)
     typer.echo(f"{again.id} in {folder}: network {again.model.stat().st_size / 1e6:.1f} MB (was "
                f"{found.model.stat().st_size / 1e6:.1f}), {whole / 1e6:.1f} MB in all, SHA-256 {again.sha256}")

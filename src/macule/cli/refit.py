@@ -26,7 +26,9 @@ def refit(
     need_training()
     from macule.analysis import bundle as bundles
     from macule.training import refit as refits
+    from macule.training import rewriting
 
+    rewriting.recover(bundle)
     found = bundles.load(bundle)
     with bars() as start:
         how = refits.Refit(most=most, seed=seed, threads=threads, log=typer.echo, start=start)

@@ -10,7 +10,8 @@ from typing import TextIO
 
 @contextmanager
 def writing(path: Path, *, errors: str = "strict") -> Iterator[TextIO]:
-    """A UTF-8 stream, line ends as written, into `path`.partial, which takes the place of `path` at the end.
+    """A UTF-8 stream, line ends as written, into a file beside `path`, which takes its place at the end. That file is
+    hidden: what a kill leaves of it is no part of a bundle.
 
     errors: of the encoding, as for `open`. Raises: OSError.
     """
@@ -19,7 +20,7 @@ def writing(path: Path, *, errors: str = "strict") -> Iterator[TextIO]:
             yield stream
         return
     whole = path.resolve()  # what a link points to is replaced, not the link
-    partial = whole.with_name(whole.name + ".partial")
+    partial = whole.with_name(f".{whole.name}.partial")
     try:
         with partial.open("w", encoding="utf-8", errors=errors, newline="") as stream:
             yield stream

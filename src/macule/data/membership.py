@@ -22,20 +22,22 @@ FITTED = frozenset({"train", "calibration"})
 DIGITS = 16
 _COARSE = ("group", "part")
 _FINE = ("group", "part", "picture", "patient_id", "sha256", "leaky")
+_ABSENT = {"leaky": "0"}
 
 
 @dataclass(frozen=True)
 class Membership:
     """parts: lesion -> part; of a lesion in several, the one that was fitted on.
 
-    pictures: `dataset:id` -> part; empty in files of macule 0.1, which only know lesions.
+    pictures: `dataset:id` -> part; empty in files of macule 0.1, which only know lesions. Of what is known as a lesion
+    alone in a file that else knows pictures, the lesion stands in place of the picture.
     leaky: whether the parts shared kin when the bundle was made, which --allow-leak let pass.
     """
 
     parts: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
     leaky: bool = False
-    _fitted: tuple[About, ...] = ()
+    _learnt: tuple[Mapping[str, str], ...] = ()  # the rows of the file that tell what was fitted on
 
     @property
     def fine(self) -> bool:
@@ -43,11 +45,13 @@ class Membership:
         return bool(self.pictures)
 
     def part_of(self, record: Record) -> str | None:
-        return self.pictures.get(f"{record.dataset}:{record.picture_id}") if self.fine else self.parts.get(record.group)
+        if not self.fine:
+            return self.parts.get(record.group)
+        return self.pictures.get(f"{record.dataset}:{record.picture_id}") or self.pictures.get(record.group)
 
     def fitted(self, links: Links = NONE) -> Kin:
         """What the bundle was fitted on."""
-        return kinship.of(self._fitted, links, archive=self.fine)
+        return kinship.of([_about(row) for row in self._learnt], links, archive=self.fine)
 
     def scored(self, records: Iterable[Record], links: Links = NONE, *, sha256: Mapping[str, str] | None = None) -> Kin:
         """Records as `fitted` tells pictures apart. sha256: `dataset:id` -> hash of the bytes, where known.
@@ -59,15 +63,21 @@ class Membership:
 
 
 def write(path: Path, parts: Mapping[str, Iterable[Record]], *, sha256: Mapping[str, str] | None = None,
-          leaky: bool = False) -> None:
+          leaky: bool = False, before: Membership | None = None) -> None:
     """One row a picture, sorted; byte-equal for equal parts.
 
     sha256: `dataset:id` -> hash of each picture's bytes; without any, one row a lesion, as files once were.
+    before: of the bundle that was gone on from: lesions that it was fitted on and that stand in no part any more are
+    still in the weights, so they are told too.
     """
     header = _COARSE if sha256 is None else _FINE
-    rows = sorted({_row(record, part, sha256, leaky) for part, records in parts.items() for record in records})
+    rows = {_row(record, part, sha256, leaky) for part, records in parts.items() for record in records}
+    if before is not None:
+        here = {row[0] for row in rows}
+        rows |= {tuple(row.get(name) or _ABSENT.get(name, "") for name in header)
+                 for row in before._learnt if row["group"] not in here}
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    csv.writer(text, lineterminator="\n").writerows([header, *sorted(rows)])
     path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
 
 
@@ -93,9 +103,9 @@ def load(path: Path) -> Membership:
     parts = {row["group"]: row["part"] for row in sorted(rows, key=lambda row: row["part"] in FITTED)}
     return Membership(
         parts=dict(sorted(parts.items())),
-        pictures={row["picture"]: row["part"] for row in rows if "picture" in row},
+        pictures={row["picture"] or row["group"]: row["part"] for row in rows if "picture" in row},
         leaky=any(row.get("leaky") == "1" for row in rows),
-        _fitted=tuple(_about(row) for row in rows if row["part"] in FITTED),
+        _learnt=tuple(row for row in rows if row["part"] in FITTED),
     )
 
 

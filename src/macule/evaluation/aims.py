@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from macule.analysis import inventory
 from macule.analysis.bundle import Bundle
 from macule.evaluation import markdown, out_of_fold
 from macule.evaluation.card_exams import NOT_TRAINED_ON
@@ -80,8 +81,8 @@ COVERED = (_HAM, f"{_MILK}, dermoscopic", f"{_MILK}, clinical")
 #: Aims that no exam measures: figure, aim, what does.
 ELSEWHERE = (
     ("one picture on one core", "at most 15 ms", "`benchmarks/variants.py`"),
-    ("speed of int8 against fp32", "at least 1.8 times", "`macule quantise`"),
-    ("balanced accuracy lost by int8", "at most 0.5 points", "`macule quantise`"),
+    ("speed of int8 against fp32", "at least 1.8 times", "`benchmarks/quantise.py`"),
+    ("balanced accuracy lost by int8", "at most 0.5 points", "`benchmarks/quantise.py`"),
 )
 
 
@@ -108,7 +109,8 @@ def _row(aim: Aim, exam: Mapping[str, Any] | None) -> Row:
     value = None if found is None or exam is None or exam.get("leaky") else found["value"]
     shown = MISSING if found is None or exam is None else (
         markdown.marked(exam, markdown.cell(found))[0] + _counted(found))
-    return Row(aim.figure, aim.exam, aim.words, shown, aim.verdict(value))
+    return Row(aim.figure, aim.exam if exam is None else out_of_fold.titled(exam), aim.words, shown,
+               aim.verdict(value))
 
 
 def _counted(figure: Mapping[str, Any]) -> str:
@@ -127,11 +129,10 @@ def _coverage(title: str, exam: Mapping[str, Any] | None) -> Iterator[Row]:
 
 
 def _size(folder: Path) -> Row:
-    """Of the bundle's files; hidden ones do not count."""
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     aim = Aim("bundle's size", "-", (), most=MEGABYTES)
-    size = sum(path.stat().st_size for path in files) / 1e6
-    return Row(aim.figure, "-", f"{aim.words} MB", f"{size:.1f} MB, {len(files)} files", aim.verdict(size))
+    size = inventory.size(folder) / 1e6
+    return Row(aim.figure, "-", f"{aim.words} MB", f"{size:.1f} MB, {len(inventory.files(folder))} files",
+               aim.verdict(size))
 
 
 def _not_lesions(exams: Sequence[Mapping[str, Any]]) -> Row:

@@ -11,6 +11,7 @@ from typing import Any
 from macule.analysis import bundle as bundles
 from macule.analysis.bundle import Bundle
 from macule.data import membership
+from macule.data.atomic import writing
 from macule.data.links import read as read_links
 from macule.evaluation import card_text, out_of_fold, provenance, service
 from macule.evaluation import report as whole
@@ -147,18 +148,28 @@ def write(folder: Path, reports: Sequence[Mapping[str, Any]]) -> None:
     _put(folder, {"exams": [subset(report) for report in reports]})
 
 
-def rewrite(folder: Path, *, folds: Path | None = None) -> None:
+def rewrite(folder: Path, *, folds: Path | None = None, another_recipe: bool = False) -> None:
     """Write card.md again from the figures that bundle.json holds, without scoring anything.
 
-    folds: the folder of a cross-validation of the bundle's recipe, whose figures are added.
-    Raises: RunDamaged if they cannot be read.
+    folds: the folder of a cross-validation, whose figures are added. another_recipe: whether it may be one of another
+    recipe than the bundle's.
+    Raises: RunDamaged if they cannot be read; UsageError if they are of another recipe.
     """
-    _put(folder, {} if folds is None else {"out_of_fold": out_of_fold.read(folds)})
+    found = None if folds is None else out_of_fold.of_bundle(folds, folder, another_recipe=another_recipe)
+    _put(folder, {} if found is None else {"out_of_fold": found})
 
 
 def _put(folder: Path, changes: Mapping[str, Any]) -> None:
-    manifest = folder / "bundle.json"
+    """Both files whole or as they were, bundle.json first: the card can be written again from it."""
+    manifest = folder / bundles.MANIFEST
     content = json.loads(manifest.read_text(encoding="utf-8"))
     content["metrics"] = {"exams": [], **content["metrics"], **changes}
-    manifest.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    (folder / "card.md").write_text(card_text.render(bundles.load(folder), content), encoding="utf-8")
+    bundle = replace(bundles.load(folder), metrics=content["metrics"])
+    card_text.render(bundle, content)  # what cannot be rendered changes nothing
+    told = json.dumps(content, indent=2, allow_nan=False)
+    with writing(manifest) as stream:  # the only copy of temperature and thresholds
+        stream.write(told + "\n")
+    for _ in range(2):  # it tells the size of what is there, itself included
+        text = card_text.render(bundle, content)
+        with writing(folder / bundles.CARD) as stream:
+            stream.write(text)

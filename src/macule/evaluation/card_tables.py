@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from macule.evaluation import out_of_fold
 from macule.evaluation.aims import ENOUGH
 from macule.evaluation.markdown import MISSING, cell, marked, table
 from macule.taxonomy import Diagnosis
@@ -43,7 +44,7 @@ def summary(metrics: Mapping[str, Any]) -> list[str]:
               "macro AUC", "melanoma AUC", "melanoma sensitivity at 90 % specificity", "malignant AUC",
               "calibration error")
     return table(header, [
-        (exam["title"], f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})",
+        (out_of_fold.titled(exam), f"{exam['pictures']} / {exam['lesions']} ({exam['refused']})",
          *marked(exam, cell(exam["balanced_accuracy"]), _served(exam), cell(exam["accuracy"]), cell(exam["macro_auc"]),
                  *_of_melanoma(exam), *(cell(exam[column]) for column in columns)))
         for exam in told
@@ -79,18 +80,18 @@ def _covered(exam: Mapping[str, Any], code: str) -> str:
 
 
 def folds(folds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of a cross-validation of the recipe, if there was one."""
+    """Of a cross-validation of a recipe, if there was one."""
     columns = ("balanced_accuracy", "accuracy", "macro_auc", "malignant_auc", "calibration_error")
     header = ("Out of fold", "pictures / lesions", *(name.replace("_", " ") for name in columns), "melanoma AUC",
               "melanoma sensitivity at 90 % specificity")
     lines = table(header, [
-        (each["title"], f"{each['pictures']} / {each['lesions']}",
+        (out_of_fold.titled(each), f"{each['pictures']} / {each['lesions']}",
          *marked(each, *(cell(each[column]) for column in columns), *_of_melanoma(each))) for each in folds])
     if not folds:
         return lines
     return [*lines, "", f"Each picture answered by one of {folds[0]['folds']} networks of the recipe "
-            f"`{folds[0]['recipe']}` that saw no lesion of its fold; they are not this bundle's weights. No gate, no "
-            "refusals."]
+            f"`{folds[0]['recipe']}` that saw no lesion of its fold; they are not this bundle's weights"
+            + ("" if folds[0].get("own", True) else ", nor made by its recipe") + ". No gate, no refusals."]
 
 
 def classes(exam: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from macule.analysis.bundle import Bundle
 from macule.analysis.result import DISCLAIMER
 from macule.data import guard
-from macule.evaluation import aims, card_tables
+from macule.evaluation import aims, card_origin, card_tables
 from macule.evaluation.markdown import MISSING, table
 from macule.taxonomy import Diagnosis
 
@@ -28,7 +28,7 @@ def render(bundle: Bundle, content: Mapping[str, Any]) -> str:
     exams, folds = metrics["exams"], metrics.get("out_of_fold", [])
     parts = (
         [f"# Model card: {bundle.id}" + (f" ({guard.MARK})" if made.get("leaky") else ""), "", f"> {DISCLAIMER}"],
-        ["## Model details", "", *_facts(bundle, made)],
+        ["## Model details", "", *_facts(bundle, content)],
         _intended(), _factors(exams), _metrics(content, made, exams),
         ["## Evaluation data", "", *_exams(exams)],
         ["## Training data", "", *_training(made)],
@@ -126,27 +126,12 @@ def _apart(made: Mapping[str, Any], exams: Sequence[Mapping[str, Any]]) -> str:
                else "."))
 
 
-def _facts(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
-    recipe, spec = made["recipe"], bundle.preprocessing
+def _facts(bundle: Bundle, content: Mapping[str, Any]) -> list[str]:
     return [
-        f"- **Made**: {bundle.created}, `macule train {bundle.id}`, seed {recipe['seed']}, "
-        f"macule {made['versions']['macule']}, torch {made['versions']['torch']}.",
-        f"- **Network**: {_network(made)}; {spec.size} x {spec.size} px, {spec.views} view(s)"
-        f"{', prepared by ' + ', '.join(spec.arms) if spec.arms else ''}.",
-        f"- **torch against ONNX**: logits differ by at most {made['torch_onnx_difference']:.1e}.",
+        *card_origin.details(bundle, content),
         f"- **Licence of the weights**: {bundle.licence}, because the training pictures are.",
         "- **Classes**: " + ", ".join(f"{code.value} ({code.entry.name})" for code in Diagnosis) + ".",
     ]
-
-
-def _network(made: Mapping[str, Any]) -> str:
-    recipe = made["recipe"]
-    if "network" not in recipe:  # macule 0.1, whose recipes had no sections
-        return (f"EfficientNet-{recipe['backbone'].capitalize()} (ImageNet start; stem and first "
-                f"{recipe['frozen_blocks']} stages frozen), pooled linear head plus an additive patient part")
-    network, start = recipe["network"], made["start"]
-    learns = ", then ".join(phase["trainable"] for phase in recipe["phases"])
-    return f"{network['backbone']} (start: {start['weights']}; trainable: {learns}), patient data: {network['fusion']}"
 
 
 def _parts(split: Mapping[str, Any]) -> list[str]:
@@ -205,6 +190,7 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
         "- Not every benign lesion was biopsied: naevi were also labelled by follow-up or consensus.",
         "- HAM10000, MILK10k and the official ISIC 2018 test set come out of one archive. Near-duplicates between this "
         "model's training pictures and that test set could not be searched, since the test pictures were not at hand.",
+        *card_origin.looks(content["provenance"]),
         "- Not measured: agreement with clinicians, change of their decisions, other cameras, children.",
         *([] if all("chosen" in exam for exam in exams) else
           ["- Written from headline figures alone where a table says not measured: a full report measures the rest."]),

@@ -135,7 +135,9 @@ class Asked:
     with_patient: whether age, sex, site and modality are given to the network.
     views: how many turned and mirrored copies of a picture are averaged; None is the bundle's own number.
     by: of BY; one answer a lesion is made of all its pictures that are asked for.
-    apart: data sets; pictures that `pairs` link to one of theirs are left out; how many is in `linked_elsewhere`.
+    apart: other data sets; pictures that `pairs` link to one of theirs are left out; how many is in `linked_elsewhere`.
+
+    Raises: UsageError for what cannot be asked.
     """
 
     dataset: str
@@ -153,6 +155,10 @@ class Asked:
     def __post_init__(self) -> None:
         if self.by not in BY:
             raise UsageError(f"--by is {self.by!r}; one of {', '.join(BY)} is needed.")
+        if unknown := [name for name in self.apart if name not in sources.SOURCES]:
+            raise UsageError(f"--apart-from is {unknown[0]!r}; one of {', '.join(sources.SOURCES)} is needed.")
+        if self.dataset in self.apart:
+            raise UsageError(f"--apart-from is {self.dataset}, the very set that is scored: name another one.")
         if self.apart and not self.pairs.pairs:
             raise UsageError(f"--apart-from {', '.join(self.apart)} needs --links, which say what stands in two sets: "
                              "make them with macule data audit.")

@@ -27,7 +27,7 @@ from macule.data import guard, membership
 from macule.data.record import Record
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
-from macule.training import cache, export, fit, labels, networks, prepare, record, refit, sampling
+from macule.training import cache, export, fit, inherited, labels, networks, prepare, record, refit, sampling
 from macule.training.networks import LesionNet, Start
 from macule.training.networks.spread import GROUPS, Tempered, grouped
 from macule.training.prepare import Parts
@@ -70,7 +70,8 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
     gate = fit.gate(seen, embeddings)
     gates.save(gate, out / "gate.npz")
     split = {role: getattr(parts, role) for role in prepare.ROLES}
-    membership.write(out / membership.FILE, split, sha256=_hashes(parts), leaky=parts.leaky)
+    membership.write(out / membership.FILE, split, sha256=_hashes(parts), leaky=parts.leaky,
+                     before=None if recipe.network.start is None else inherited.before(recipe.network.start))
     if predictions:
         _write_predictions(predictions / PREDICTIONS, parts, logits, infer(model, spec, parts.test)[0])
     content = {
@@ -122,14 +123,18 @@ def _fitted_on(recipe: Recipe, within: float | None) -> str:
 
 def spoken_for(network: LesionNet, recipe: Recipe, train: Sequence[Record]) -> nn.Module:
     """The network as a bundle speaks: logits of eleven classes, with the prior adjusted as the recipe says."""
-    allowed = labels.allowed(train, recipe.targets)
     if recipe.serving.logit_adjustment:
-        drawn = sampling.drawn(allowed, recipe.sampling)
-        network = network.shifted(fit.offsets(drawn, adjustment=recipe.serving.logit_adjustment))
+        network = network.shifted(_prior_shift(recipe, train))
     if recipe.targets is Targets.DIAGNOSIS:
         return network
     known = [record for record in train if len(record.labels) == 1]
     return networks.spread(network, labels.counts(labels.rows(known, Targets.DIAGNOSIS)))
+
+
+def _prior_shift(recipe: Recipe, train: Sequence[Record]) -> NDArray[np.float64]:
+    """What is added to the logits for serving. Shape (C,)."""
+    drawn = sampling.drawn(labels.allowed(train, recipe.targets), recipe.sampling)
+    return fit.offsets(drawn, adjustment=recipe.serving.logit_adjustment)
 
 
 def in_taxonomy(records: Sequence[Record], targets: Targets) -> NDArray[np.bool_]:
@@ -202,6 +207,8 @@ def _provenance(recipe: Recipe, start: Start, parts: Parts, gap: float) -> dict[
         "left_out_for_exams": len(parts.left_out),
         "leaky": parts.leaky,
         **({"split": dict(parts.split)} if parts.split else {}),
+        # Of this graph's last bias, no part was learnt: who goes on from the bundle takes it off first.
+        "prior_shift": _prior_shift(recipe, parts.train).tolist(),
         "torch_onnx_difference": gap,
         "versions": {"macule": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,11 +24,11 @@ from macule.analysis.pipeline import Analyzer
 from macule.data import guard, membership, sources
 from macule.data.atomic import writing
 from macule.data.record import Record
-from macule.errors import DatasetError, TooFewPictures, UsageError
+from macule.errors import DatasetError, TooFewPictures
 from macule.evaluation import neighbours
 from macule.evaluation.baseline_file import FILE as BASELINES
 from macule.evaluation.predictions import NO_CLASS, Predictions, predict
-from macule.training import baselines, conforming, fit, presence
+from macule.training import baselines, conforming, fit, presence, rewriting
 
 #: With 6,000 instead of all 12,706 of the shipped bundle, twice as many photographs pass (docs/out-of-distribution.md).
 MOST_TRAINING_PICTURES = 20_000
@@ -58,19 +56,12 @@ def refit(bundle: Bundle, data: Path, out: Path, *, now: datetime.datetime, how:
     data: the folder that holds the data sets as unzipped.
     Returns: `out`.
     Raises: DatasetError if the bundle does not say what it was made of, or a data set is not there; UsageError if
-    `out` holds something other than a bundle.
+    `out` is no folder, or holds something other than a bundle.
     """
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise UsageError(f"{out} holds other files than a bundle's: name another folder.")
+    rewriting.check(bundle, out)
     parts = parted(bundle, data)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
-        made, old = Path(beside) / "new", Path(beside) / "old"
-        shutil.copytree(bundle.folder, made)
+    with rewriting.copy(bundle, out) as made:
         into(made, parts["train"], parts["calibration"], now=now, how=how)
-        if out.exists():
-            out.replace(old)
-        made.replace(out)
     return out
 
 

@@ -103,6 +103,19 @@ def test_a_step_that_is_done_is_skipped(tmp_path: Path) -> None:
     assert [words[0] for words in spoken(done.stdout.splitlines())] == ["quantise", "card"]
 
 
+@pytest.mark.parametrize(("ended", "logged"), [(0, True), (1, True), (3, False), (130, False)])
+def test_the_log_of_a_queue_tells_of_failed_entries_too(tmp_path: Path, ended: int, logged: bool) -> None:
+    fake, told = tmp_path / "bin" / "macule", tmp_path / "told"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {shlex.quote(str(told))}\n[ "$2" = log ] || exit {ended}\n')
+    fake.chmod(0o755)
+    (tmp_path / ".made").touch()
+    done = subprocess.run(["make", f"--old-file={tmp_path}/.made", "queue", f"DEV={tmp_path}", "DATA=data"], cwd=ROOT,
+                          check=False, capture_output=True, text=True)
+    assert [parse(line.split()) for line in told.read_text().splitlines()] == ["queue run", *["queue log"] * logged]
+    assert (done.returncode == 0) is (ended == 0)
+
+
 def test_every_embedded_bundle_has_a_report() -> None:
     asked = [words[words.index("--bundle") + 1] for words in spoken(dry("reports"))]
     embedded = [f"src/macule/bundles/{path.parent.name}" for path in ROOT.glob("src/macule/bundles/*/bundle.json")]

@@ -102,6 +102,15 @@ def test_what_is_no_part_of_a_bundle_is_not_packed(tmp_path: Path) -> None:
     assert not (tmp_path / "out.zip").exists()
 
 
+def test_an_archive_is_not_put_into_the_bundle_itself(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "one")
+    before = left(folder)
+    with pytest.raises(UsageError, match="lies in the bundle's own folder"):
+        packing.pack(folder, folder / "one.zip")
+    assert left(folder) == before
+    packing.pack(folder, tmp_path / "one.zip")
+
+
 def test_every_file_of_the_embedded_bundles_can_be_packed() -> None:
     for name in shelf.names(shelf.embedded()):
         assert {path.name for path in (shelf.embedded() / name).iterdir()} <= packing.FILES
@@ -177,6 +186,22 @@ def test_an_older_bundle_stays_until_the_new_one_is_whole(archive: Path, source:
     newer = write_bundle(tmp_path / "newer", id="accurate", created="2027-01-01")
     service.fetch(offers.find(str(newer)), to)
     assert bundles.load("accurate").created == "2027-01-01" and left(to.home) == {"accurate"}
+
+
+def test_a_new_bundle_that_cannot_be_put_in_place_does_not_cost_the_old(
+        archive: Path, to: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.fetch(offers.find(str(archive)), to)
+    newer, whole = write_bundle(tmp_path / "newer", id="accurate", created="2027-01-01"), Path.replace
+
+    def cut_off(path: Path, target: Path) -> Path:
+        if path == to.work / "new":
+            raise KeyboardInterrupt
+        return whole(path, target)
+
+    monkeypatch.setattr(Path, "replace", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        service.fetch(offers.find(str(newer)), to)
+    assert bundles.load("accurate").created != "2027-01-01"
 
 
 def test_a_call_cut_off_between_old_and_new_puts_the_old_one_back(archive: Path, source: Path, to: Shelf) -> None:

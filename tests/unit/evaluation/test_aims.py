@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from macule_testing import write_bundle
+
+from macule.analysis import bundle as bundles
+from macule.analysis import inventory
 from macule.evaluation import aims
 from macule.evaluation.aims import AIMS, MET, NOT_MET, Aim
 from macule.evaluation.card_exams import EXAMS
@@ -42,6 +47,20 @@ def test_without_exams_nothing_is_measured_but_the_size(tiny_bundle):
     assert {row.verdict for row in rows if row.figure != "bundle's size"} == {MISSING}
     assert next(row for row in rows if row.figure == "bundle's size").verdict == MET
     assert len(aims.table(rows)) == len(rows) + 2
+
+
+def test_what_no_exam_measures_is_measured_by_a_program_that_is_there():
+    root = Path(__file__).parents[3]
+    for _, _, program in aims.ELSEWHERE:
+        assert (root / program.strip("`")).is_file()
+
+
+def test_the_size_is_the_one_that_the_list_of_bundles_tells(tmp_path):
+    bundle = bundles.load(write_bundle(tmp_path / "tiny"))
+    (bundle.folder / ".hidden").write_bytes(bytes(9_000_000))
+    row = next(row for row in aims.measure(bundle, {}) if row.figure == "bundle's size")
+    assert inventory.size(bundle.folder) < 9_000_000
+    assert row.value == f"{inventory.size(bundle.folder) / 1e6:.1f} MB, 4 files"
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.88, MET), (0.92, MET), (0.9201, NOT_MET), (0.7, NOT_MET)])

@@ -400,3 +400,10 @@ def test_two_thousand_resamples_are_quick():
     assert len(weights) == 2000
     # About 2 s on a busy core; processor time, so that other programs do not count.
     assert time.process_time() - started < 10
+
+
+def test_a_difference_is_told_with_its_sign():
+    assert Figure(0.01, -0.002, 0.022, 5).signed() == "+0.010 (-0.002 to +0.022)"
+    assert Figure(-0.01, np.nan, np.nan, 5).signed() == "-0.010 (no interval)"
+    assert Figure(np.nan, np.nan, np.nan, 0).signed() == "not measured"
+    assert str(Figure(0.01, 0.0, 0.022, 5)) == "0.010 (0.000 to 0.022)"

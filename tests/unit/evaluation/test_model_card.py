@@ -20,7 +20,8 @@ from macule.data import links, membership, sources
 from macule.evaluation import card, card_tables, card_text, not_lesions, outliers, service
 
 PROVENANCE = {
-    "recipe": {"backbone": "lite0", "frozen_blocks": 2, "seed": 7, "datasets": ["ham10000", "milk10k"]},
+    "recipe": {"name": "tiny", "backbone": "lite0", "frozen_blocks": 2, "seed": 7,
+               "datasets": ["ham10000", "milk10k"]},
     "pictures": {"train": 1, "calibration": 1, "test": 4}, "lesions": {"train": 1, "calibration": 1, "test": 3},
     "left_out_for_exams": 5, "torch_onnx_difference": 1.2e-6,
     "versions": {"macule": "0.1", "torch": "2.13", "python": "3.11"},
@@ -303,9 +304,10 @@ def test_figures_out_of_fold_are_added_to_the_card(folder, tmp_path, capfd):
     (tmp_path / "metrics.json").write_text(json.dumps(told))
     assert run(["card", "--bundle", str(folder), "--folds", str(tmp_path)]) == 0
     text = (folder / "card.md").read_text(encoding="utf-8")
-    assert "| HAM10000, out of fold | 3 / 3 | 0.864 (0.800-0.900) |" in text and "one of 5 networks" in text
-    assert "| MILK10k, out of fold, clinical |" in text
-    assert "| balanced accuracy | HAM10000, out of fold | at least 0.85 | 0.864 (0.800-0.900), n 3 | met |" in text
+    ham = "HAM10000, out of fold, recipe tiny"
+    assert f"| {ham} | 3 / 3 | 0.864 (0.800-0.900) |" in text and "one of 5 networks of the recipe `tiny`" in text
+    assert "| MILK10k, out of fold, clinical, recipe tiny |" in text
+    assert f"| balanced accuracy | {ham} | at least 0.85 | 0.864 (0.800-0.900), n 3 | met |" in text
     (tmp_path / "metrics.json").write_text(json.dumps({"folds": []}))
     assert run(["card", "--bundle", str(folder), "--folds", str(tmp_path)]) == 1
     assert "holds no figures out of fold" in capfd.readouterr().err

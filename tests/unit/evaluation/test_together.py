@@ -154,7 +154,9 @@ def test_what_asks_the_network_again_is_of_pictures(tiny_bundle, root):
 
 @pytest.mark.parametrize(("options", "words"), [
     (("--by", "patient"), "--by is 'patient'"), (("--views", "3"), "views is 3"),
-    (("--apart-from", "ham10000"), "--apart-from ham10000 needs --links")])
+    (("--apart-from", "ham10000"), "--apart-from ham10000 needs --links"),
+    (("--apart-from", "ham1000"), "--apart-from is 'ham1000'; one of ham10000, "),
+    (("--apart-from", "ham10000", "--apart-from", "milk10k"), "--apart-from is milk10k, the very set that is scored")])
 def test_what_cannot_be_asked(command, capfd, options, words):
     assert run([*command, *options]) == 2
     assert words in capfd.readouterr().err

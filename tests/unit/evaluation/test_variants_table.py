@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import small_disk
 from macule_testing import write_bundle
 
 from macule.analysis import bundle as bundles
@@ -128,6 +129,13 @@ def test_the_speed_is_put_into_the_bundle_without_changing_it(variants: ModuleTy
     after = bundles.load("lite")
     assert after.sha256 == before.sha256 and after.metrics["exams"] == before.metrics["exams"]
     assert after.metrics["speed"]["one_view_ms"] > 0 and after.metrics["speed"]["cores"] == 1
+
+
+def test_a_full_disk_does_not_cost_the_bundle_its_figures(variants: ModuleType, place: Path) -> None:
+    lite, times = bundles.load("lite"), {"graph": {"ms": 1.0, "ratio": 2.0}, "own_views": {"ms": 3.0}}
+    with small_disk.full_after(100), pytest.raises(OSError, match="File too large"):
+        variants.record(lite, times, "a processor", "2026-11-21")
+    assert bundles.load("lite").metrics == lite.metrics
 
 
 def test_ratios_are_taken_round_by_round(variants: ModuleType) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 
 import pytest
@@ -76,13 +77,16 @@ def onward(built, table):
 
 
 def test_it_starts_where_the_bundle_ended(built, onward):
+    """Where training ended: what export added to the logits for serving is added again by the next export alone."""
     network = loop.start(onward)
+    shift = json.loads((built.out / "bundle.json").read_text())["provenance"]["prior_shift"]
+    assert max(shift) > 0.1, "the test can fail"
     pictures, patients = np.random.default_rng(1).normal(size=(2, 3, 64, 64)), np.zeros((2, 13))
     images, about = pictures.astype(np.float32), patients.astype(np.float32)
     said = Session(built.out / "model.onnx", size=64).run(images, about)
     with torch.inference_mode():
         logits, embedding, _ = network.eval()(torch.from_numpy(images), torch.from_numpy(about))
-    np.testing.assert_allclose(logits, said.logits, atol=1e-3)
+    np.testing.assert_allclose(logits, said.logits - np.array(shift), atol=1e-3)
     np.testing.assert_allclose(embedding, said.embedding, atol=1e-3)
     assert network.start.pretrained and network.start.weights.startswith("bundle mini ")
 
@@ -127,6 +131,24 @@ def test_kin_of_what_was_learnt_from_is_learnt_from(built, onward, tmp_path):
     assert locked.group not in {record.group for record in parts.test}
     both = kinship.of_records([*parts.train, *parts.test], parts.links).components()
     assert not set(both[:len(parts.train)]) & set(both[len(parts.train):])
+
+
+def test_what_it_learnt_from_is_told_though_it_stands_in_no_part_now(built, onward, tmp_path):
+    """A data set that is left out, or kin of an exam found later: the weights remember it all the same."""
+    before = membership.load(built.out / membership.FILE)
+    both = prepare.read(onward, built.root, tmp_path)
+    ours = {record.group: "train" for record in both.train if record.dataset == "ham10000"}
+    gone = {group for group, part in before.parts.items() if part in membership.FITTED} - set(ours)
+    assert gone, "the test can fail"
+    one = {"train": [record for record in both.train if record.group in ours]}
+    for sha256 in (None, {}):
+        membership.write(tmp_path / membership.FILE, one, sha256=sha256, before=before)
+        told = membership.load(tmp_path / membership.FILE)
+        assert {group: part for group, part in told.parts.items() if group in gone} == {
+            group: part for group, part in before.parts.items() if group in gone}
+        kin = kinship.join([told.fitted(both.links), told.scored(both.train, both.links)]).components()
+        learnt = len(told.fitted(both.links))
+        assert set(kin[learnt:].tolist()) <= set(kin[:learnt].tolist())
 
 
 def test_it_cannot_be_cross_validated(built, onward, tmp_path):

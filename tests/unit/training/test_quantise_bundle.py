@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -93,10 +96,14 @@ def test_the_phone_s_size_and_views(bundle, data, tmp_path):
 
 
 def test_what_is_refused_before_any_work(bundle, data, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("mine")
     for out, asked, error, words in (
         (bundle.folder, {}, UsageError, "is the bundle itself"),
         (tmp_path, {}, UsageError, "holds other files"),
+        (tmp_path / "file", {}, UsageError, "is a file"),
         (tmp_path / "out", {"views": 3}, UsageError, "views is 3"),
+        (tmp_path / "out", {"views": 0}, UsageError, "views is 0"),
+        (tmp_path / "out", {"size": 0}, UsageError, "size is 0"),
         (tmp_path / "out", {"pairs": tmp_path / "none.csv"}, DatasetError, "none.csv"),
     ):
         with pytest.raises(error, match=words):
@@ -106,7 +113,7 @@ def test_what_is_refused_before_any_work(bundle, data, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "LEAST_PICTURES", 35)
     with pytest.raises(TooFewPictures, match="34 pictures of the training part"):
         make(bundle, data, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out").exists() and (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_gate_of_the_network_before_does_not_stay(bundle, data, tmp_path, monkeypatch):
@@ -114,3 +121,16 @@ def test_a_gate_of_the_network_before_does_not_stay(bundle, data, tmp_path, monk
     with pytest.raises(TooFewPictures, match="gate of the new network"):
         make(bundle, data, tmp_path / "lite")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["default"]
+
+
+@pytest.mark.parametrize(("given", "words"), [
+    (["default"], "1 bundles are named; 2 are needed without --ways"),
+    (["default", "lite", "--ways"], "2 bundles are named; 1 is needed with --ways"),
+    (["default", "lite", "--views", "0"], "--views"),
+])
+def test_the_benchmark_says_what_it_was_not_given(given, words, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
+    monkeypatch.setattr(sys, "argv", ["quantise.py", "--data", "data", *given])
+    with pytest.raises(SystemExit):
+        importlib.import_module("quantise").arguments()
+    assert words in capsys.readouterr().err

@@ -179,6 +179,25 @@ def test_the_log_tells_what_was_expected_measured_and_decided(queue):
     assert str(told) in plain
 
 
+def test_a_figure_of_one_set_alone_is_that_of_all(queue):
+    file, work, _ = queue
+    folder = next(work.glob("plain-*"))
+    every = predictions(1.5)
+    _write(folder, every.only(np.array([record.dataset == "milk10k" for record in every.records])))
+    file.write_text(file.read_text().replace('["ham10000.macro_auc >= 0.5"]', '["macro_auc >= 0.5"]'))
+    text = written(file, work)
+    assert "milk10k/clinical" in text and "`macro_auc >= 0.5`: 0." in text
+
+
+def test_what_was_once_accepted_as_an_expectation_stops_no_log(queue):
+    file, work, _ = queue
+    kept = Ledger.of(work, "tries")
+    text = kept.path.read_text().replace("ham10000.macro_auc >= 0.5", "ham10000.macro_auc >= 50")
+    kept.path.write_text(text)
+    file.write_text(file.read_text().replace('name = "plain"\n', 'name = "plain"\nset = ["seed=9"]\n'))
+    assert "- `ham10000.macro_auc >= 50`: cannot be judged." in written(file, work)
+
+
 def test_what_a_person_wrote_around_the_log_stays(queue):
     file, work, end = queue
     out = file.parent / "log.md"

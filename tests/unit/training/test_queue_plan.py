@@ -107,6 +107,22 @@ def test_words_a_verdict_and_other_rows_change_no_run(file):
     (('name = "onward"', 'name = "onward"\nexpect = ["macro_auc is 1"]'), "is no expectation: FIGURE >= NUMBER"),
     (('name = "first"', 'name = "first"\nfolds = 5'), "'first' is cross-validated"),
     (('name = "first"', 'name = "first"\nexpect = ["macro_auc > baseline"]'), "needs a baseline"),
+    (('name = "onward"', 'name = "onward"\nexpect = ["macro_auc > baseline 0.01"]'), "is no expectation"),
+    (('name = "onward"', 'name = "onward"\nexpect = ["macro_auc >= 80"]'), "has the limit 80, .*: each is a share"),
+    (('name = "onward"', 'name = "onward"\nexpect = ["macro_auc >= -0.1"]'), "has the limit -0.1"),
+    (('name = "onward"', 'name = "onward"\nexpect = ["macro_auc > baseline - 2"]'), "has the limit -2"),
+    (('name = "onward"', 'name = "onward"\nexpect = ["ham1000.macro_auc > 0.9"]'),
+     "entry onward: .* asks about 'ham1000', and onward uses ham10000, milk10k alone"),
+    (('name = "onward"', 'name = "onward"\nexpect = ["milk10k/phone.macro_auc > 0.9"]'),
+     "after DATASET/ one of dermoscopic, clinical is needed"),
+    (('name = "onward"', 'name = "onward"\nonly = ["ham10000"]\nexpect = ["milk10k.macro_auc > 0.9"]'),
+     "'milk10k', and onward uses ham10000 alone"),
+    (('name = "onward"', 'name = "onward"\nonly = ["ham1000"]'), "only names 'ham1000'; the recipe's data sets are"),
+    (('name = "both"', 'name = "both"\nexpect = ["isic2018.macro_auc > 0.9"]'),
+     "entry both: .* 'isic2018', and both uses ham10000, milk10k alone"),
+    (('[[entry]]\nname = "onward"', '[[entry]]\nname = "ham"\nonly = ["ham10000"]\nhypothesis = "a"\nexpected = "b"\n'
+      '[[entry]]\nname = "onward"\nbaseline = "ham"\nexpect = ["milk10k.macro_auc > baseline"]'),
+     "entry onward: .* 'milk10k', and its baseline ham uses ham10000 alone"),
     (('recipe = "lite"\n', ""), "it names no recipe"),
     (('expected = "A little."\n', ""), "entry first: missing key expected"),
 ])
@@ -159,10 +175,17 @@ def test_an_expectation_is_judged(written, figure, said):
     assert expectation.parse(written).judged(found) == said
 
 
+def test_a_combined_entry_may_be_asked_about_what_its_members_used(file):
+    text = THREE.replace('name = "both"', 'name = "both"\nexpect = ["milk10k/clinical.macro_auc > 0.9"]')
+    text = text.replace('name = "onward"', 'name = "onward"\nonly = ["ham10000"]')
+    assert load(file(text)).find("both").datasets == ("ham10000", "milk10k")
+
+
 def test_an_expectation_of_a_part():
     found = expectation.parse("milk10k/clinical.malignant_auc >= baseline - 0.02")
     assert (found.scope, found.figure, found.relative, found.limit) == (
         "milk10k/clinical", "malignant_auc", True, -0.02)
+    assert expectation.parse("pad-ufes-20.malignant_auc >= 0.8").scope == "pad-ufes-20"
 
 
 # The ledger and the lock

@@ -159,6 +159,9 @@ def test_what_was_measured_before_does_not_stay(data, tmp_path, _small):
 def test_a_folder_with_other_files_is_not_taken(data, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    with pytest.raises(UsageError, match="mine"):
-        run(make(tmp_path / "one", data), data, tmp_path / "mine")
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+    (tmp_path / "notes.txt").write_text("years")
+    path = make(tmp_path / "one", data)
+    for taken in ("mine", "notes.txt"):
+        with pytest.raises(UsageError, match=taken):
+            run(path, tmp_path / "nowhere", tmp_path / taken)  # told before anything is read
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == (tmp_path / "notes.txt").read_text() == "years"

@@ -38,11 +38,18 @@ class Figure:
         return {**shown, "n": self.n} | ({} if self.positives is None else {"positives": self.positives})
 
     def __str__(self) -> str:
+        return self._told(".3f")
+
+    def signed(self) -> str:
+        """Of a difference: with its sign."""
+        return self._told("+.3f")
+
+    def _told(self, places: str) -> str:
         if np.isnan(self.value):
             return "not measured"
         if np.isnan(self.low):
-            return f"{self.value:.3f} (no interval)"
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+            return f"{self.value:{places}} (no interval)"
+        return f"{self.value:{places}} ({self.low:{places}} to {self.high:{places}})"
 
 
 def resample(groups: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.float32]:

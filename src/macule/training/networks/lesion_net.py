@@ -45,6 +45,7 @@ def build(settings: Network, *, targets: Targets) -> LesionNet:
     if goes_on:
         bundle = bundles.load(settings.start)
         onward.take_over(made, bundle)
+        onward.as_learnt(made.head.classes, bundle)
         made.start = replace(start, weights=f"bundle {bundle.id} {bundle.sha256[:12]}", pretrained=True, note="",
                              mean=bundle.preprocessing.mean, std=bundle.preprocessing.std)
     return made

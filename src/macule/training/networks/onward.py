@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
-from macule.analysis.bundle import Bundle
+from macule.analysis.bundle import MANIFEST, Bundle
 from macule.errors import UsageError
 
 _ADVICE = "take the network.backbone and the head of that bundle"
@@ -21,7 +22,8 @@ Weights = tuple[NDArray[np.float32], NDArray[np.float32]]
 def take_over(network: nn.Module, bundle: Bundle) -> None:
     """Put a bundle's weights into a network of the same shape, whose batch norms are folded.
 
-    Convolutions are matched in the order of the graph, linear layers by their shapes.
+    Convolutions are matched in the order of the graph, linear layers by their shapes. The last bias holds what was
+    added for serving (`prior_shift` of the provenance): see `as_learnt`.
 
     Raises: UsageError where a layer has no counterpart, or the bundle's weights are not single precision.
     """
@@ -44,6 +46,18 @@ def take_over(network: nn.Module, bundle: Bundle) -> None:
             raise UsageError(f"network.start is {bundle.id}, which has {len(fitting)} linear layers of shape {shape}; "
                              f"one is needed: {_ADVICE}.")
         _put(layer, fitting[0], bundle.id)
+
+
+def as_learnt(classes: nn.Linear, bundle: Bundle) -> None:
+    """Take off the last bias what export added to it for serving, or the next export would add it once more.
+
+    Bundles made before 2026-11-22 do not say what that was; their bias stays.
+    """
+    written = json.loads((bundle.folder / MANIFEST).read_text(encoding="utf-8"))
+    shift = written["provenance"].get("prior_shift")
+    if shift is not None:
+        with torch.no_grad():
+            classes.bias.sub_(torch.as_tensor(shift, dtype=torch.float32))
 
 
 def _weights(given: Sequence[NDArray[np.float32] | None], name: str) -> Weights:

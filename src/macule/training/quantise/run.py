@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,7 +21,7 @@ from macule.data.record import Record
 from macule.errors import TooFewPictures, UsageError
 from macule.evaluation import neighbours
 from macule.evaluation.baseline_file import FILE as BASELINES
-from macule.training import bundling, export, fit, refit
+from macule.training import bundling, export, fit, refit, rewriting
 from macule.training.quantise import graph
 from macule.training.quantise.integers import Settings, in_integers
 from macule.training.quantise.ranges import Inputs
@@ -56,27 +54,21 @@ def quantise(bundle: Bundle, data: Path, out: Path, *, now: datetime.datetime, h
 
     data: the folder that holds the data sets that the bundle was made of, as unzipped.
     Returns: `out`.
-    Raises: UsageError if the bundle is quantised already, `out` is the bundle or holds other files than a bundle's, or
-    a setting is impossible; DatasetError if the bundle does not say what it was made of, or that is not there;
-    TooFewPictures.
+    Raises: UsageError if the bundle is quantised already, `out` is the bundle, is no folder or holds other files than a
+    bundle's, or a setting is impossible; DatasetError if the bundle does not say what it was made of, or that is not
+    there; TooFewPictures.
     """
     _check_place(bundle, out)
     spec = _spec(bundle.preprocessing, how)
     model = graph.load(bundle.model)
     parts = refit.parted(bundle, data)
     sample = _sample(parts, how)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
-        made, old = Path(beside) / "new", Path(beside) / "old"
-        shutil.copytree(bundle.folder, made)
+    with rewriting.copy(bundle, out) as made:
         _write_model(graph.resized(model, spec.size) if spec.size != bundle.preprocessing.size else model,
                      made / bundle.model.name, sample, spec, how)
         _write(bundle, made, spec, parts["calibration"], len(sample), now=now, how=how)
         refit.into(made, parts["train"], parts["calibration"], now=now, how=how.refitted)
         _check_gate(made)
-        if out.exists():
-            out.replace(old)
-        made.replace(out)
     return out
 
 
@@ -91,13 +83,13 @@ def inputs(records: Sequence[Record], spec: Preprocessing) -> Iterator[Inputs]:
 def _check_place(bundle: Bundle, out: Path) -> None:
     if out.resolve() == bundle.folder.resolve():
         raise UsageError(f"{out} is the bundle itself, which is still needed: name another folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise UsageError(f"{out} holds other files than a bundle's: name another folder.")
+    rewriting.check(bundle, out)
 
 
 def _spec(spec: Preprocessing, how: Run) -> Preprocessing:
     try:
-        return replace(spec, size=how.size or spec.size, views=how.views or spec.views)
+        return replace(spec, size=spec.size if how.size is None else how.size,
+                       views=spec.views if how.views is None else how.views)
     except ValueError as error:
         raise UsageError(f"{error}.") from error
 

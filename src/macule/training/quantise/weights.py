@@ -13,13 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Steps of the largest weight. As the sum of two neighbours of one sign it may be a step more, once both are rounded:
-#: 255 * 128 is below 2^15.
-LARGEST = 127
-
 
 def ranges(weight: NDArray[np.float32], *, groups: int) -> NDArray[np.float64]:
-    """The largest weight that each output channel can hold, (O,): LARGEST of its steps.
+    """The largest weight that each output channel can hold, (O,): 127 of its steps. The sum of two neighbours of one
+    sign may be a step more, once both are rounded: 255 * 128 is below 2^15.
 
     weight: (O, I, h, w). groups: of the convolution; more than one are multiplied in 32 bits, and need no care.
     """

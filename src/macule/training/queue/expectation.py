@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from macule.analysis.patient import Modality
+from macule.errors import UsageError
 from macule.evaluation.metrics import Figure
 
 #: Figures of the calibration part: name -> what a person calls it. Calibration error is not among them: the temperature
@@ -26,7 +28,7 @@ FIGURES: Mapping[str, str] = {
 ALL = "all"
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
-_FORM = re.compile(r"(?:([a-z0-9_/]+)\.)?([a-z0-9_]+)\s*(>=|<=|>|<)\s*(baseline)?\s*([+-]?\s*\d*\.?\d+)?")
+_FORM = re.compile(r"(?:([a-z0-9_/-]+)\.)?([a-z0-9_]+)\s*(>=|<=|>|<)\s*(baseline)?\s*([+-]?\s*\d*\.?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,27 @@ class Expectation:
 def parse(written: str) -> Expectation:
     """Raises: ValueError."""
     found = _FORM.fullmatch(written.strip())
-    if found is None or (not found[4] and not found[5]):
+    if found is None or (found[4] is None and found[5] is None) or (found[4] and (found[5] or "+")[0] not in "+-"):
         raise ValueError(f"{written!r} is no expectation: FIGURE >= NUMBER is needed, or FIGURE > baseline + NUMBER, "
                          "with DATASET. before the figure for a part of the pictures")
     scope, figure, sign, baseline, number = found.groups()
     if figure not in FIGURES:
         raise ValueError(f"{written!r} names {figure!r}; measured are: {', '.join(FIGURES)}")
-    limit = float((number or "0").replace(" ", ""))
+    if scope and "/" in scope and scope.partition("/")[2] not in list(Modality):
+        raise ValueError(f"{written!r} is of {scope!r}; after DATASET/ one of {', '.join(Modality)} is needed")
+    limit = float(re.sub(r"\s", "", number or "0"))
+    if not (-1 if baseline else 0) <= limit <= 1:
+        raise ValueError(f"{written!r} has the limit {limit:g}, which no figure reaches: each is a share from 0 to 1, "
+                         "0.8 for 80 %, and differs from the baseline's by at most 1")
     return Expectation(written.strip(), scope or ALL, figure, sign, baseline is not None, limit)
+
+
+def check(written: str, datasets: Collection[str], name: str) -> None:
+    """Raises: UsageError if it asks about a data set that the entry's calibration part has nothing of.
+
+    datasets: of the entry. name: the entry's.
+    """
+    dataset = parse(written).scope.partition("/")[0]
+    if dataset not in (ALL, *datasets):
+        raise UsageError(f"{written!r} asks about {dataset!r}, and {name} uses {', '.join(datasets)} alone: name one "
+                         "of them, or none for all pictures together.")

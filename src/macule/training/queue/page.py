@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from macule.evaluation import metrics
+from macule.errors import UsageError
+from macule.evaluation import marks, metrics
 from macule.evaluation.metrics import Figure
 from macule.training.queue import expectation, ledger
 from macule.training.queue.expectation import FIGURES
@@ -43,13 +44,14 @@ class Told:
 
 
 def placed(page: str, text: str, name: str) -> str:
-    """The page with the text between the queue's marks."""
+    """The page with the text between the queue's marks, at its end where it has none. Raises: UsageError."""
     begin, end = (f"<!-- macule queue log, {name}: {what} -->" for what in ("begin", "end"))
-    inside = f"{begin}\n\n{text.strip()}\n\n{end}"
-    if begin in page and end in page:
-        head, _, rest = page.partition(begin)
-        return head + inside + rest.partition(end)[2]
-    return f"{page.rstrip()}\n\n{inside}\n"
+    if begin not in page and end not in page:
+        page = f"{page.rstrip()}\n\n{begin}{end}\n"
+    try:
+        return marks.replaced(page, begin, end, f"\n\n{text.strip()}\n\n")
+    except ValueError as error:
+        raise UsageError(f"the log of queue {name!r} has no place to go: {error}.") from error
 
 
 def lines(plan: Plan, found: Sequence[Told], events: Sequence[Event]) -> Iterator[str]:
@@ -110,9 +112,13 @@ def _took(told: Told) -> str:
 
 
 def _judged(written: str, told: Told) -> str:
-    wanted = expectation.parse(written)
-    measured = next((each for each in told.measured if each.scope == wanted.scope
-                     or (wanted.scope == expectation.ALL and len(told.measured) == 1)), None)
+    try:
+        wanted = expectation.parse(written)
+    except ValueError:  # of a row that is gone, from before such were refused
+        return f"`{written}`: cannot be judged."
+    measured = {each.scope: each for each in told.measured}.get(wanted.scope)
+    if wanted.scope == expectation.ALL and measured is None:  # a single data set, which is told first, is all
+        measured = next(iter(told.measured), None)
     figure = None if measured is None else (measured.lead if wanted.relative else measured.figures).get(wanted.figure)
     told_of = "" if figure is None else f": {_signed(figure) if wanted.relative else figure}"
     return f"`{written}`{told_of}: {wanted.judged(figure)}."

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from macule.analysis import bundle as bundles
 from macule.errors import EnvironmentFault, UsageError
 from macule.training import recipe as recipes
+from macule.training.queue import expectation
 from macule.training.queue.entry import NAME, Entry, File, sentences
 from macule.training.recipe import Recipe
 
@@ -33,6 +34,7 @@ class Item:
     source: the recipe's name as it is written; changes: what is set in it, for the file and for the entry.
     needs: the entries that must have ended, in the file's order. baseline: None compares with nothing.
     fingerprint: of all that decides what is trained, the entries that it goes on from included.
+    datasets: whose pictures are in its calibration part.
     """
 
     entry: Entry
@@ -42,6 +44,7 @@ class Item:
     fingerprint: str
     source: str = ""
     changes: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,7 +80,9 @@ def load(path: Path) -> Plan:
         if entry.name in items or entry.name == NOTHING:
             raise UsageError(f"{path.name} has two entries {entry.name!r}, or a name that is taken: give each its own.")
         try:
-            items[entry.name] = _item(entry, file, items, path.parent)
+            items[entry.name] = item = _item(entry, file, items, path.parent)
+            for written in entry.expect:
+                expectation.check(written, item.datasets, item.name)
         except UsageError as error:
             raise UsageError(f"{path.name}, entry {entry.name}: {error}") from error
     _check_baselines(path, items)
@@ -120,7 +125,9 @@ def _item(entry: Entry, file: File, before: Mapping[str, Item], folder: Path) ->
         _need_earlier((*entry.members, *entry.needs), before)
         _need_one_network(entry.members, before)
         made_of = {"combine": entry.combine, "members": [before[name].fingerprint for name in entry.members]}
-        return Item(entry, None, _in_order((*entry.members, *entry.needs), before), baseline, _digest(made_of))
+        datasets = dict.fromkeys(each for name in entry.members for each in before[name].datasets)
+        return Item(entry, None, _in_order((*entry.members, *entry.needs), before), baseline, _digest(made_of),
+                    datasets=tuple(datasets))
     recipe, source = _recipe(entry, file, folder)
     named = _references(recipe)
     _need_earlier((*named, *entry.needs), before)
@@ -130,7 +137,14 @@ def _item(entry: Entry, file: File, before: Mapping[str, Item], folder: Path) ->
         raise UsageError(f"network.start is {{{found[1]}}}, an ensemble: go on from one of its members.")
     taught = [each for name in named for each in _teachers(name, before)]
     return Item(entry, recipe, _in_order((*named, *taught, *entry.needs), before), baseline,
-                _digest(_print(entry, recipe, before)), source, (*file.settings, *entry.settings))
+                _digest(_print(entry, recipe, before)), source, (*file.settings, *entry.settings),
+                _used(entry, recipe))
+
+
+def _used(entry: Entry, recipe: Recipe) -> tuple[str, ...]:
+    if strange := [name for name in entry.only or () if name not in recipe.datasets]:
+        raise UsageError(f"only names {strange[0]!r}; the recipe's data sets are: {', '.join(recipe.datasets)}.")
+    return entry.only or recipe.datasets
 
 
 def _recipe(entry: Entry, file: File, folder: Path) -> tuple[Recipe, str]:
@@ -198,5 +212,17 @@ def _check_baselines(path: Path, items: Mapping[str, Item]) -> None:
         if item.baseline is not None and (item.baseline not in items or item.baseline == item.name):
             raise UsageError(f"{path.name}, entry {item.name}: its baseline is {item.baseline!r}, which is no other "
                              f"entry; there are: {', '.join(name for name in items if name != item.name)}.")
-        if item.baseline is None and (against := [each for each in item.entry.expect if "baseline" in each]):
+        against = [each for each in item.entry.expect if expectation.parse(each).relative]
+        if item.baseline is None and against:
             raise UsageError(f"{path.name}, entry {item.name}: {against[0]!r} needs a baseline: name an entry.")
+        for written in against:
+            _check_lead(path, written, item, items)
+
+
+def _check_lead(path: Path, written: str, item: Item, items: Mapping[str, Item]) -> None:
+    """A lead is over pictures that both have answered."""
+    base = items[str(item.baseline)]
+    try:
+        expectation.check(written, base.datasets, f"its baseline {base.name}")
+    except UsageError as error:
+        raise UsageError(f"{path.name}, entry {item.name}: {error}") from error

@@ -34,10 +34,13 @@ class Packed:
 def pack(folder: Path, out: Path) -> Packed:
     """Write a bundle's files into the zip `out`, which appears complete or not at all. Hidden files stay out.
 
-    Raises: BundleInvalid; UsageError for a file that is no part of a bundle, or too many bytes; EnvironmentFault if the
-    disk is full.
+    Raises: BundleInvalid; UsageError for a file that is no part of a bundle, too many bytes, or an `out` in the folder
+    itself; EnvironmentFault if the disk is full.
     """
     bundle = bundles.load(folder)
+    if out.absolute().parent.resolve().is_relative_to(bundle.folder.resolve()):
+        raise UsageError(f"{out} lies in the bundle's own folder, where it would be no part of the bundle: name a file "
+                         "elsewhere.")
     members = _members(bundle.folder)
     partial = out.with_name(out.name + ".partial")
     try:

@@ -15,6 +15,7 @@ from macule.analysis import bundle as bundles
 from macule.analysis import shelf
 from macule.analysis.bundle import Bundle
 from macule.analysis.network import Network
+from macule.data import swap
 from macule.data.fetch import lock, unpack
 from macule.data.fetch.bundles import archive as archives
 from macule.data.fetch.bundles import packing
@@ -89,8 +90,7 @@ def _here(offer: Offer, to: Shelf) -> Fetched | None:
 def _recover(to: Shelf) -> None:
     """After a call that was cut off while it changed one bundle for another: the old one is put back."""
     for name in shelf.names(to.work / "old"):
-        if not (to.home / name).exists():
-            (to.work / "old" / name).replace(to.home / name)
+        swap.recover(to.home / name, old=to.work / "old" / name)
     for left in ("old", "gone", "new"):
         shutil.rmtree(to.work / left, ignore_errors=True)
 
@@ -126,9 +126,7 @@ def _check_name(bundle: Bundle, offer: Offer) -> None:
 
 def _put(bundle: Bundle, to: Shelf) -> Path:
     target = to.home / bundle.id
-    if target.exists():
-        target.replace(_fresh(to.work / "old" / bundle.id))
-    bundle.folder.replace(target)
+    swap.put(bundle.folder, target, old=to.work / "old" / bundle.id)
     shutil.rmtree(to.work / "old", ignore_errors=True)
     return target
 
