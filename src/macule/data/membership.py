@@ -29,13 +29,14 @@ _ABSENT = {"leaky": "0"}
 class Membership:
     """parts: lesion -> part; of a lesion in several, the one that was fitted on.
 
-    pictures: `dataset:id` -> part; empty in files of macule 0.1, which only know lesions. Of what is known as a lesion
-    alone in a file that else knows pictures, the lesion stands in place of the picture.
+    pictures: `dataset:id` -> part; empty in files of macule 0.1, which only know lesions.
+    unnamed: lesions of a file that else knows pictures, of whose pictures it does not know the names -> part.
     leaky: whether the parts shared kin when the bundle was made, which --allow-leak let pass.
     """
 
     parts: Mapping[str, str] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
+    unnamed: Mapping[str, str] = field(default_factory=dict)
     leaky: bool = False
     _learnt: tuple[Mapping[str, str], ...] = ()  # the rows of the file that tell what was fitted on
 
@@ -47,7 +48,7 @@ class Membership:
     def part_of(self, record: Record) -> str | None:
         if not self.fine:
             return self.parts.get(record.group)
-        return self.pictures.get(f"{record.dataset}:{record.picture_id}") or self.pictures.get(record.group)
+        return self.pictures.get(f"{record.dataset}:{record.picture_id}") or self.unnamed.get(record.group)
 
     def fitted(self, links: Links = NONE) -> Kin:
         """What the bundle was fitted on."""
@@ -103,7 +104,8 @@ def load(path: Path) -> Membership:
     parts = {row["group"]: row["part"] for row in sorted(rows, key=lambda row: row["part"] in FITTED)}
     return Membership(
         parts=dict(sorted(parts.items())),
-        pictures={row["picture"] or row["group"]: row["part"] for row in rows if "picture" in row},
+        pictures={row["picture"]: row["part"] for row in rows if row.get("picture")},
+        unnamed={row["group"]: row["part"] for row in rows if row.get("picture") == ""},
         leaky=any(row.get("leaky") == "1" for row in rows),
         _learnt=tuple(row for row in rows if row["part"] in FITTED),
     )

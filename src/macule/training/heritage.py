@@ -40,7 +40,8 @@ def taken(run: Path, parts: Collection[str], links: Links) -> Kin:
     """The pictures of some parts (`train`, `calibration`) of a run. Raises: LeakingSplit if the run does not say."""
     split = split_of(run)
     fitted = split.fitted(links)
-    return fitted.take([place for place, name in enumerate(fitted.names) if split.pictures[name] in parts])
+    roles = {**split.unnamed, **split.pictures}  # a lesion without names goes by its own
+    return fitted.take([place for place, name in enumerate(fitted.names) if roles[name] in parts])
 
 
 def guard_teachers(recipe: Recipe, parts: Parts, *, allow_leak: bool) -> Parts:

@@ -146,6 +146,7 @@ def test_what_it_learnt_from_is_told_though_it_stands_in_no_part_now(built, onwa
         told = membership.load(tmp_path / membership.FILE)
         assert {group: part for group, part in told.parts.items() if group in gone} == {
             group: part for group, part in before.parts.items() if group in gone}
+        assert set(told.unnamed) <= gone and {told.part_of(record) for record in both.train} == {"train"}
         kin = kinship.join([told.fitted(both.links), told.scored(both.train, both.links)]).components()
         learnt = len(told.fitted(both.links))
         assert set(kin[learnt:].tolist()) <= set(kin[:learnt].tolist())

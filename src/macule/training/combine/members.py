@@ -101,7 +101,11 @@ def training(member: Member, parts: Parts) -> list[Record]:
 
 def _load(members: Sequence[Member], root: Path) -> tuple[list[Record], list[Record]]:
     recipes = [member.trained.recipe for member in members]
-    datasets = dict.fromkeys(name for recipe in recipes for name in recipe.datasets)
+    datasets = dict.fromkeys([
+        *(name for recipe in recipes for name in recipe.datasets),
+        # what the bundle that one went on from was trained on, and it was not
+        *sorted({name.partition(":")[0] for member in members for name in member.split.pictures}),
+    ])
     exams = dict.fromkeys(name for recipe in recipes for name in recipe.exams
                           if (root / sources.find(name).folder).is_dir())
     return ([record for name in datasets for record in sources.load(name, root / sources.find(name).folder)],

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from macule.errors import UsageError
 from macule.evaluation import marks, metrics
 from macule.evaluation.metrics import Figure
@@ -120,7 +118,7 @@ def _judged(written: str, told: Told) -> str:
     if wanted.scope == expectation.ALL and measured is None:  # a single data set, which is told first, is all
         measured = next(iter(told.measured), None)
     figure = None if measured is None else (measured.lead if wanted.relative else measured.figures).get(wanted.figure)
-    told_of = "" if figure is None else f": {_signed(figure) if wanted.relative else figure}"
+    told_of = "" if figure is None else f": {figure.signed() if wanted.relative else figure}"
     return f"`{written}`{told_of}: {wanted.judged(figure)}."
 
 
@@ -131,7 +129,8 @@ def _table(told: Told) -> Iterator[str]:
     for each in told.measured:
         yield _row(each.scope, each.pictures, each.lesions, _cells(names, each.figures, str))
         if each.lead:
-            yield _row(f"{each.scope}, less `{told.baseline}`", each.shared, "", _cells(names, each.lead, _signed))
+            lead = _cells(names, each.lead, Figure.signed)
+            yield _row(f"{each.scope}, less `{told.baseline}`", each.shared, "", lead)
     yield ""
 
 
@@ -142,12 +141,6 @@ def _row(*cells: Any) -> str:
 
 def _cells(names: Sequence[str], figures: Mapping[str, Figure], shown: Callable[[Figure], str]) -> list[str]:
     return [shown(figures[name]) if name in figures else "" for name in names]
-
-
-def _signed(figure: Figure) -> str:
-    if np.isnan(figure.low):
-        return f"{figure.value:+.3f} (no interval)"
-    return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"
 
 
 def _decided(verdict: Mapping[str, str] | None) -> str:
