@@ -107,13 +107,13 @@ def test_another_bundle_is_another_run(built, onward, dozen, tmp_path):
     assert loop.fingerprint(other, dozen, None) != loop.fingerprint(onward, dozen, None)
 
 
-def test_every_lesion_stays_in_its_part(built, onward, tmp_path):
+def test_every_lesion_stays_in_its_part(built, onward):
     """Another seed of the split would part them anew; what the bundle learnt from would then be scored."""
     fresh = onward.changed({"split.seed": 99, "network.start": None, "network.norms": "batch"})
-    anew = prepare.read(fresh, built.root, tmp_path)
+    anew = prepare.read(fresh, built.root, built.work)
     before = membership.load(built.out / membership.FILE)
     assert any(before.part_of(record) == "train" for record in anew.test), "the test can fail"
-    parts = prepare.read(onward.changed({"split.seed": 99}), built.root, tmp_path)
+    parts = prepare.read(onward.changed({"split.seed": 99}), built.root, built.work)
     for role in ("train", "calibration", "test"):
         assert {before.part_of(record) for record in getattr(parts, role)} == {role}
     assert parts.split["inherited_from"] == bundles.load(built.out).sha256
@@ -121,7 +121,7 @@ def test_every_lesion_stays_in_its_part(built, onward, tmp_path):
 
 def test_kin_of_what_was_learnt_from_is_learnt_from(built, onward, tmp_path):
     """Links that were found later pull a locked lesion over to the training part."""
-    old = prepare.read(onward, built.root, tmp_path)
+    old = prepare.read(onward, built.root, built.work)
     locked, learnt = old.test[0], old.train[0]
     pairs = tmp_path / "pairs.csv"
     ends = [field for record in (locked, learnt) for field in (record.dataset, record.picture_id, record.group)]
@@ -136,7 +136,7 @@ def test_kin_of_what_was_learnt_from_is_learnt_from(built, onward, tmp_path):
 def test_what_it_learnt_from_is_told_though_it_stands_in_no_part_now(built, onward, tmp_path):
     """A data set that is left out, or kin of an exam found later: the weights remember it all the same."""
     before = membership.load(built.out / membership.FILE)
-    both = prepare.read(onward, built.root, tmp_path)
+    both = prepare.read(onward, built.root, built.work)
     ours = {record.group: "train" for record in both.train if record.dataset == "ham10000"}
     gone = {group for group, part in before.parts.items() if part in membership.FITTED} - set(ours)
     assert gone, "the test can fail"
@@ -152,9 +152,9 @@ def test_what_it_learnt_from_is_told_though_it_stands_in_no_part_now(built, onwa
         assert set(kin[learnt:].tolist()) <= set(kin[:learnt].tolist())
 
 
-def test_it_cannot_be_cross_validated(built, onward, tmp_path):
+def test_it_cannot_be_cross_validated(built, onward):
     with pytest.raises(UsageError, match="cross-validate a recipe that starts from ImageNet"):
-        prepare.read(onward, built.root, tmp_path, fold=Fold(0, 3))
+        prepare.read(onward, built.root, built.work, fold=Fold(0, 3))
 
 
 def test_it_takes_no_other_split(built, onward, tmp_path):
@@ -166,7 +166,7 @@ def test_a_bundle_that_does_not_say_what_it_learnt_from_is_refused(built, onward
     silent = shutil.copytree(built.out, tmp_path / "silent")
     (silent / membership.FILE).unlink()
     with pytest.raises(LeakingSplit, match=r"has no split\.csv\.gz"):
-        prepare.read(onward.changed({"network.start": str(silent)}), built.root, tmp_path)
+        prepare.read(onward.changed({"network.start": str(silent)}), built.root, built.work)
 
 
 def test_single_precision_is_needed(built, onward, tiny_bundle):
