@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from macule import bundles
 from macule.analysis.patient import Patient
 from macule.data import guard, membership
 from macule.data.kinship import Kind
@@ -115,3 +116,12 @@ def test_a_leaking_bundle_says_so(tmp_path):
     membership.write(tmp_path / membership.FILE, both, sha256=HASHES, leaky=True)
     known = membership.load(tmp_path / membership.FILE)
     assert known.leaky and known.parts == {"ham10000:a": "train"} and known.pictures["ham10000:2"] == "test"
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent for path in Path(bundles.__file__).parent.glob("*/bundle.json")),
+                         ids=lambda folder: folder.name)
+def test_every_embedded_bundle_knows_its_pictures(folder):
+    known = membership.load(folder / membership.FILE)
+    assert known.fine and not known.leaky
+    assert {"train", "calibration", "test"} == set(known.pictures.values())
+    assert set(known.unnamed.values()) <= membership.FITTED
