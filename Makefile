@@ -55,6 +55,7 @@ lint: $(DEV)/.made
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
 	$(DEV)/bin/bandit --quiet --recursive src 2>/dev/null
+	$(DEV)/bin/python benchmarks/variants.py --check
 
 test: lint
 	$(DEV)/bin/pytest -n 2 --dist loadfile -m "not slow"

@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.training, pytest.mark.timeout(900)]
 
 NAMES = [name for name in recipes.names() if name != "sanity"]  # which has a test of its own, whole
 SIZES = {"inceptionv3": 96}  # pixels; it cannot read 64
-#: The embedded one, a cut network, two phases, and a deep one's first stages; the slow test runs all, whole.
-ALWAYS = {"lite": None, "resnet50-cut-vgg": None, "efficientnetb3-two-phase": None, "efficientnet-b4-metadata": 2}
+#: The embedded one's groundwork, a cut network, and a deep one's first stages; the slow test runs all, whole.
+ALWAYS = {"lite": None, "resnet50-cut-vgg": None, "efficientnet-b4-metadata": 2}
 #: From scratch its batch norms know no scale after two steps: its logits are of the order of 1e5, its differences of 1.
 LOOSE = {"inceptionv3": 1.0}
 BATCH = 4

@@ -150,7 +150,7 @@ def moments(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.slow if name == "two phases, frozen" else ()) for name in RUNS
+    pytest.param(name, marks=pytest.mark.slow if name in {"two phases, frozen", "all at once"} else ()) for name in RUNS
 ])
 def test_a_run_that_was_killed_ends_as_an_unbroken_one(name, train, moments, validation, tmp_path):
     """To the bit; killed at any moment (of all but the first recipe: at every seventh, and then once more)."""
@@ -439,6 +439,7 @@ def teacher(train, tmp_path):
     return tmp_path / "teacher"
 
 
+@pytest.mark.slow
 def test_a_student_learns_its_teachers_answers(train, teacher, tmp_path, dozen):
     student = {"phases": [{**PHASE, "epochs": 12, "learning_rate": 3e-3}], "network__dropout": 0, "engine__ema": 0.5,
                "augment__strength": 0, "patient__field_dropout": 0, "patient__all_dropout": 0}
@@ -658,6 +659,7 @@ BFLOAT = SCRIPT.replace("recipe = recipes.parse(", "recipe = recipes.parse(bfloa
     ", where=\"test\")", "), where=\"test\")", 1)
 
 
+@pytest.mark.slow
 def test_bfloat16(tmp_path):
     """In a process of its own: a processor that has it only by name ends the process with an illegal instruction."""
     script = tmp_path / "run.py"

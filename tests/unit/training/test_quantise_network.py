@@ -96,7 +96,7 @@ def test_no_pair_of_weights_can_overflow():
     weight = rng.standard_t(2, (64, 33, 1, 1)).astype(np.float32)
     weight[0] = 1.0
     weight[1] = 0.0
-    steps = np.round(weight / (weights.ranges(weight, groups=1)[:, None, None, None] / weights.LARGEST))
+    steps = np.round(weight / (weights.ranges(weight, groups=1)[:, None, None, None] / 127))
     rows = np.pad(steps.reshape(64, -1), ((0, 0), (0, 1))).reshape(64, -1, 2)
     for sign in (1, -1):
         assert 255 * np.maximum(sign * rows, 0).sum(axis=2).max() < 2**15
