@@ -54,7 +54,7 @@ def as_learnt(classes: nn.Linear, bundle: Bundle) -> None:
     Bundles made before 2026-11-22 do not say what that was; their bias stays.
     """
     written = json.loads((bundle.folder / MANIFEST).read_text(encoding="utf-8"))
-    shift = written["provenance"].get("prior_shift")
+    shift = written.get("provenance", {}).get("prior_shift")
     if shift is not None:
         with torch.no_grad():
             classes.bias.sub_(torch.as_tensor(shift, dtype=torch.float32))
