@@ -67,12 +67,14 @@ class Source:
 
 
 def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[str], None] = print,
-          show: Callable[[Row], None] = lambda _: None, tensorboard: bool = False, again: bool = True) -> Path:
+          show: Callable[[Row], None] = lambda _: None, tensorboard: bool = False, again: bool = True,
+          refitted: bool = True) -> Path:
     """Train, export, fit and write the bundle to `out`. Run again, it goes on.
 
     out: None for no bundle but the one in the run's folder. log: told what a person should read; show: every row of the
     curve, with `leaky`, whether its figures must be marked. tensorboard: whether the rows are written for it too, into
-    the run's folder. again: whether the bundle of a run that has come to its end is written anew.
+    the run's folder. again: whether the bundle of a run that has come to its end is written anew. refitted: see
+    `bundling.write_spoken`.
     Returns: the run's folder.
     Raises: LeakingSplit before any work is done; DatasetError, TrainingFault, EnvironmentFault, UsageError.
     """
@@ -104,7 +106,7 @@ def build(recipe: Recipe, source: Source, out: Path | None, *, log: Callable[[st
             network = loop.train(recipe, network, data, folder, validation=validation,
                                  show=lambda row: shown(row | {"leaky": parts.leaky}))
         if us.is_main_process:
-            _conclude(_Made(network, recipe, parts, folder), out or folder / "bundle", log)
+            _conclude(_Made(network, recipe, parts, folder, refitted), out or folder / "bundle", log)
     us.wait_for_everyone()
     return folder
 
@@ -199,11 +201,12 @@ class _Made:
     recipe: Recipe
     parts: Parts
     folder: Path
+    refitted: bool
 
 
 def _conclude(made: _Made, out: Path, log: Callable[[str], None]) -> None:
     trained.save(made.folder, made.network, made.recipe)
-    bundling.write(made.network, made.recipe, made.parts, out, predictions=made.folder, log=log)
+    bundling.write(made.network, made.recipe, made.parts, out, predictions=made.folder, refitted=made.refitted, log=log)
     keep_score(made.recipe, made.parts, made.folder, out, log)
 
 

@@ -40,19 +40,21 @@ CODES = list(Diagnosis)
 
 
 def write(network: LesionNet, recipe: Recipe, parts: Parts, out: Path, *, predictions: Path | None = None,
-          log: Callable[[str], None] = print) -> None:
+          refitted: bool = True, log: Callable[[str], None] = print) -> None:
     """Everything after training, without metrics: see `write_spoken`."""
     write_spoken(spoken_for(network, recipe, parts.train), network.start, recipe, parts, out, predictions=predictions,
-                 log=log)
+                 refitted=refitted, log=log)
 
 
 def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, out: Path, *,
-                 predictions: Path | None = None, made_of: Mapping[str, Any] | None = None,
+                 predictions: Path | None = None, made_of: Mapping[str, Any] | None = None, refitted: bool = True,
                  log: Callable[[str], None] = print) -> None:
     """A network that speaks the taxonomy already -> a bundle without metrics.
 
     start: with the mean and the std of the pictures that it reads. predictions: a folder for the logits of the
     calibration and the locked part, predictions.npz. made_of: for the provenance, where it is not one network.
+    refitted: False leaves to `macule refit` what takes as long as scoring all pictures again: the gate for pictures
+    without a lesion, the index, the baselines and the sets.
     Raises: ExportMismatch; TooFewPictures if the calibration part cannot carry the thresholds.
     """
     spec = preprocessing(recipe, start.mean, start.std)
@@ -90,7 +92,9 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
         | ({"made_of": dict(made_of)} if made_of else {}),
     }
     (out / "bundle.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    refit.into(out, parts.train, parts.calibration, now=datetime.datetime.now(datetime.UTC), how=refit.Refit(log=log))
+    if refitted:
+        refit.into(out, parts.train, parts.calibration, now=datetime.datetime.now(datetime.UTC),
+                   how=refit.Refit(log=log))
 
 
 def preprocessing(recipe: Recipe, mean: Sequence[float], std: Sequence[float]) -> Preprocessing:

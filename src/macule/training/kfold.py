@@ -58,7 +58,8 @@ def cross_validate(recipe: Recipe, source: Source, count: int, *, log: Callable[
                    show: Callable[[Row], None] = lambda _: None) -> CrossValidated | None:
     """One run a fold, one after the other, then one report over all pictures. Run again, it goes on.
 
-    A fold that has come to its end is not repeated; each fold's own run is kept, with its bundle.
+    A fold that has come to its end is not repeated; each fold's own run is kept, with its bundle. That is not refitted:
+    what is scored is the network at its temperature, and a refit takes as long as all of the scoring.
 
     Returns: None in all processes but the first.
     Raises: UsageError for a number of folds that cannot be made; see also build.build.
@@ -107,7 +108,7 @@ def _one(recipe: Recipe, source: Source, fold: Fold, log: Callable[[str], None],
     def titled(text: str) -> None:
         log("\n".join(f"fold {fold.number + 1} of {fold.count}: {line}" for line in text.splitlines()))
 
-    return build.build(recipe, replace(source, fold=fold), None, again=False, log=titled, show=show)
+    return build.build(recipe, replace(source, fold=fold), None, again=False, refitted=False, log=titled, show=show)
 
 
 def _key(done: Sequence[Path]) -> str:

@@ -31,7 +31,7 @@ from macule.errors import (
 from macule.evaluation import runs, service
 from macule.examples import draw, preset
 from macule.taxonomy import Diagnosis
-from macule.training import build, bundling, cache, fit, loop, prepare, trained
+from macule.training import build, bundling, cache, export, fit, loop, prepare, trained
 from macule.training import recipe as recipes
 from macule.training.build import Source
 from macule.training.cache import Form
@@ -196,6 +196,19 @@ def _fail(*_, **__):
 
 def _silent(_):
     pass
+
+
+def test_a_bundle_that_is_not_refitted_answers_at_the_same_temperature(built, tmp_path, small, monkeypatch):
+    def to_onnx(network, path, *, size, original=export.to_onnx):
+        original(network, path, size=size, exporter="torchscript")
+
+    shutil.copytree(built.work, tmp_path / "work")
+    monkeypatch.setattr(export, "to_onnx", to_onnx)
+    build.build(built.recipe, Source(built.root, tmp_path / "work"), tmp_path / "out", refitted=False, log=_silent)
+    bare, whole = bundles.load(tmp_path / "out"), bundles.load(built.out)
+    assert (bare.temperature, bare.thresholds) == (pytest.approx(whole.temperature), whole.thresholds)
+    assert whole.conformal is not None and bare.conformal is None
+    assert {path.name for path in bare.folder.iterdir()} == {"bundle.json", "gate.npz", "model.onnx", membership.FILE}
 
 
 def test_a_fault_is_recorded(built, tmp_path, small, monkeypatch):

@@ -70,8 +70,8 @@ def recipe(built):
 def validated(recipe, runs, source, monkeypatch):
     asked = []
 
-    def made(recipe, source, out, *, again, log, show):
-        asked.append((source.fold, out, again))
+    def made(recipe, source, out, *, again, refitted, log, show):
+        asked.append((source.fold, out, again, refitted))
         log("one line\nand another")
         return runs[source.fold.number]
 
@@ -82,8 +82,8 @@ def validated(recipe, runs, source, monkeypatch):
 
 def test_each_fold_is_a_run_of_its_own(validated, runs):
     found, log, asked = validated
-    assert [(fold.number, fold.count, out, again) for fold, out, again in asked] == [
-        (number, 3, None, False) for number in range(3)]
+    assert [(fold.number, fold.count, *rest) for fold, *rest in asked] == [
+        (number, 3, None, False, False) for number in range(3)]
     assert found.runs == tuple(runs)
     assert "fold 2 of 3: one line\nfold 2 of 3: and another" in log
 
