@@ -10,7 +10,8 @@ DEV := .venv-dev
 # Idle worker threads that spin would starve their neighbours on a small machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help queue demo demo-clinic serve test test-all lint model card reports variants ablation matrix audit benchmark source-systems clean
+.PHONY: help queue demo demo-clinic serve test test-all lint model card reports variants ablation matrix folds audit benchmark
+.PHONY: source-systems clean
 .PHONY: model-lite model-default model-accurate
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo "make variants              size, speed and scores of every bundle here -> the tables of README and docs"
 	@echo "make ablation [DATA=path]  does preparing the picture help? -> docs/results/preparation.md, an hour on 2 cores"
 	@echo "make matrix [DATA=path]    train on one set, test on another -> work/matrix, half an hour on 2 cores"
+	@echo "make folds [DATA=path]     HAM10000 out of fold -> the card and docs/results/folds.md, two hours on 2 cores"
 	@echo "make audit [DATA=path]     search the data sets for one lesion under two ids -> work/audit/index.html"
 	@echo "make benchmark             time everything side by side"
 	@echo "make source-systems        train the source systems' recipes with and without the leak: 1 to 2 hours on 2 cores"
@@ -151,6 +153,14 @@ matrix: $(DEV)/.made
 		--train-on ham10000 --train-on milk10k --train-on isic2017 --train-on ham10000+milk10k \
 		--test-on ham10000 --test-on milk10k --test-on isic2017 $(MATRIX:%=--set %)
 
+# Every picture of HAM10000 by a network that saw no kin of it; the figures go into the embedded bundle's card.
+# The folder of the last cross-validation.
+folded = $$(ls -td work/folds-5folds-* | head -n 1)
+folds: $(DEV)/.made
+	$(DEV)/bin/macule train experiments/folds.toml --folds 5 $(GIVEN)
+	$(DEV)/bin/macule card --bundle $(BUNDLE) --folds $(folded) --another-recipe
+	$(DEV)/bin/python benchmarks/folds.py $(folded) $(BUNDLE) --data $(DATA) --links $(LINKS)
+
 audit: $(DEV)/.made
 	$(DEV)/bin/macule data audit --root $(DATA) --out work/audit
 
@@ -158,10 +168,10 @@ benchmark: $(DEV)/.made
 	$(DEV)/bin/python benchmarks/run.py
 
 # The allocator keeps its memory between steps and one thread of OpenBLAS is enough: half as fast again on two cores.
-source-systems: export MALLOC_MMAP_MAX_ := 0
-source-systems: export MALLOC_TRIM_THRESHOLD_ := 100000000000
-source-systems: export MALLOC_TOP_PAD_ := 500000000
-source-systems: export OPENBLAS_NUM_THREADS := 1
+source-systems folds: export MALLOC_MMAP_MAX_ := 0
+source-systems folds: export MALLOC_TRIM_THRESHOLD_ := 100000000000
+source-systems folds: export MALLOC_TOP_PAD_ := 500000000
+source-systems folds: export OPENBLAS_NUM_THREADS := 1
 source-systems: $(DEV)/.made
 	$(DEV)/bin/python benchmarks/source_systems.py --data $(DATA) --links $(LINKS) $(OPTIONS)
 

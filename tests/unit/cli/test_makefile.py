@@ -21,9 +21,10 @@ ENDS = {"||", "&&", "|", ";", ">"}
 
 def dry(*arguments: str) -> list[str]:
     """What make would run, a line a command; nothing is run."""
-    # The shell would ask a bundle for its run, and there is none.
-    done = subprocess.run(["make", "--dry-run", "--always-make", *arguments, "DATA=data", "run_of=work/run"], cwd=ROOT,
-                          check=True, capture_output=True, text=True)
+    # The shell would ask for a bundle's run and for a folder of folds, and there is none.
+    given = ["DATA=data", "run_of=work/run", "folded=work/folds"]
+    done = subprocess.run(["make", "--dry-run", "--always-make", *arguments, *given], cwd=ROOT, check=True,
+                          capture_output=True, text=True)
     return done.stdout.replace("\\\n", " ").splitlines()
 
 
