@@ -30,7 +30,7 @@ from macule.errors import MaculeError
 from macule.evaluation import metrics, predictions, runs
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
-from macule.training import build, bundling, fit, prepare, recipe
+from macule.training import build, bundling, prepare, recipe
 from macule.training.build import Source
 from macule.training.prepare import Fold
 from macule.training.recipe import Recipe
@@ -112,7 +112,7 @@ def inside(source: Source, epochs: float, done: Mapping[tuple[str, int], Path]) 
 def _answers(run: Path) -> dict[str, Floats]:
     with np.load(run / bundling.PREDICTIONS) as kept:
         logits = kept["test_logits"]
-        return dict(zip(kept["test"].tolist(), fit.softmax(logits / bundles.load(run / "bundle").temperature),
+        return dict(zip(kept["test"].tolist(), bundles.load(run / "bundle").calibration.shares(logits),
                         strict=True))
 
 

@@ -13,7 +13,7 @@ import onnxruntime as ort
 import parted
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, Calibration
 from macule.analysis.patient import VECTOR_LENGTH
 from macule.analysis.preprocess import Preprocessing
 from macule.data import sources
@@ -21,7 +21,7 @@ from macule.data.record import Record
 from macule.evaluation import marks, metrics
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
-from macule.training import bundling, fit
+from macule.training import bundling
 
 CODES = list(Diagnosis)
 MEL = CODES.index(Diagnosis.MEL)
@@ -76,10 +76,10 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.thread_time() - start
 
 
-def shares(model: Path, spec: Preprocessing, temperature: float, asked: Sequence[Record]) -> tuple[Floats, Floats]:
+def shares(model: Path, spec: Preprocessing, how: Calibration, asked: Sequence[Record]) -> tuple[Floats, Floats]:
     """Logits and probabilities, each (N, 11), by the views of the preprocessing; the gate is not asked."""
     logits, _ = bundling.infer(model, spec, asked)
-    return logits, fit.softmax(logits / temperature)
+    return logits, how.shares(logits)
 
 
 def figures(found: Floats, asked: Sequence[Record], classes: Sequence[int]) -> Callable[[Floats], Mapping[str, Floats]]:

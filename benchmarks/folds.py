@@ -78,7 +78,7 @@ def table(bundle: Bundle, folder: Path, data: Path, pairs: Path) -> list[str]:
     kept_back = set(kept.names(parted.of_part(bundle, asked, "test", links.read(pairs))))
     locked = np.array([name in kept_back for name in kept.names(asked)])
     there = [record for record, here in zip(asked, locked, strict=True) if here]
-    _, own = beside.shares(bundle.model, bundle.preprocessing, bundle.temperature, there)
+    _, own = beside.shares(bundle.model, bundle.preprocessing, bundle.calibration, there)
     told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     found = compare(asked, folds, locked, own)
     rows = [f"| {name} | " + " | ".join(_cell(column, figure) for column, figure in figures.items()) + " |"

@@ -212,7 +212,8 @@ def page(given: Given, log: Callable[[str], None]) -> Iterator[str]:
                 f"Kept: {kept}.\n")
     yield from ("## Several pictures of a lesion\n", wrapped(
         "Hypothesis: pooling beats one picture; the mean of the logits is the best way. Calibration part, the bundle's "
-        "temperature."), *pooling.tables(bench.exam, bench.answered(bench.present), given.bundle.temperature))
+        "temperature."), *pooling.tables(bench.exam, bench.answered(bench.present),
+                                         given.bundle.calibration.temperature))
     yield from ("## Locked part and exams, once\n", *locked(given, bench, layers[kept]))
 
 

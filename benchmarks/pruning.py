@@ -156,7 +156,7 @@ def table(bundle: Bundle, given: argparse.Namespace) -> Iterator[str]:
     found = blocks(model)
     means = bias.means(model, [block.read for block in found], inputs)
     asked = beside.records(bundle, given.data, part="calibration", limit=given.limit)
-    _, before = beside.shares(bundle.model, spec, bundle.temperature, asked)
+    _, before = beside.shares(bundle.model, spec, bundle.calibration, asked)
     yield (f"{bundle.id} ({bundle.sha256[:12]}, {spec.size} px), {len(found)} blocks; means of {len(sample)} training "
            f"pictures; HAM10000's calibration part, {len(asked)} pictures of {beside.lesions(asked)} lesions, one "
            "view.\n")
@@ -170,7 +170,7 @@ def table(bundle: Bundle, given: argparse.Namespace) -> Iterator[str]:
             made = pruned(model, found, kept(model, found, means, share), means)
             for name in ("", ", repaired") if given.repair else ("",):
                 onnx.save(repaired(made, model, found, inputs) if name else made, str(path))
-                _, after = beside.shares(path, spec, bundle.temperature, asked)
+                _, after = beside.shares(path, spec, bundle.calibration, asked)
                 pace = beside.pace(bundle.model, path, sizes=(spec.size, spec.size), rounds=given.rounds)
                 yield _row(f"{share:.0%}{name}", str(pace), path, beside.compare(before, after, asked))
 

@@ -44,7 +44,7 @@ def side_by_side(one: Bundle, other: Bundle, given: argparse.Namespace) -> list[
     specs = [each.preprocessing if given.views is None else replace(each.preprocessing, views=given.views)
              for each in (one, other)]
     (first, before), (second, after) = (
-        beside.shares(each.model, spec, each.temperature, asked)
+        beside.shares(each.model, spec, each.calibration, asked)
         for each, spec in zip((one, other), specs, strict=True))
     pace = beside.pace(one.model, other.model, sizes=(specs[0].size, specs[1].size), rounds=given.rounds)
     sizes = [each.model.stat().st_size / 1e6 for each in (one, other)]
@@ -71,7 +71,7 @@ def ways(bundle: Bundle, given: argparse.Namespace) -> Iterator[str]:
     sample = parts["train"][::max(1, len(parts["train"]) // given.pictures)][:given.pictures]
     asked = beside.records(bundle, given.data, part="calibration", limit=given.limit)
     spec = replace(bundle.preprocessing, views=1)
-    first, before = beside.shares(bundle.model, spec, bundle.temperature, asked)
+    first, before = beside.shares(bundle.model, spec, bundle.calibration, asked)
     yield (f"From {bundle.id} ({bundle.sha256[:12]}); ranges of {len(sample)} training pictures; HAM10000's "
            f"calibration part, {len(asked)} pictures of {beside.lesions(asked)} lesions, one view.\n")
     yield "| way | times as fast | MB | logits differ, mean / largest | same first | balanced accuracy, points |"
@@ -80,7 +80,7 @@ def ways(bundle: Bundle, given: argparse.Namespace) -> Iterator[str]:
         for name in given.ways or WAYS:
             path = Path(folder) / "model.onnx"
             _make(bundle, path, sample, WAYS[name])
-            second, after = beside.shares(path, spec, bundle.temperature, asked)
+            second, after = beside.shares(path, spec, bundle.calibration, asked)
             pace = beside.pace(bundle.model, path, sizes=(spec.size, spec.size), rounds=given.rounds)
             away = np.abs(first - second)
             agree = float((first.argmax(axis=1) == second.argmax(axis=1)).mean())

@@ -178,7 +178,7 @@ def _cell(values: Floats, base: Floats | None, *, centred: bool) -> str:
 
 
 def calibrated(logits: NDArray[np.float32], bundle: Bundle) -> Floats:
-    return np.stack([calibrate.probabilities(row[None], bundle.temperature) for row in logits])
+    return bundle.calibration.shares(logits.astype(np.float64))
 
 
 def _asked() -> argparse.Namespace:

@@ -50,7 +50,7 @@ def answer(readings: Iterable[Reading], bundle: Bundle) -> Answer:
     The sum depends, in its last digits, on the order of the readings: give them in a fixed one.
     """
     found = tuple(readings)
-    shares = calibrate.probabilities(np.stack([reading.logits for reading in found]), bundle.temperature)
+    shares = calibrate.probabilities(np.stack([reading.logits for reading in found]), bundle.calibration)
     known = all(bundle.gate.admits(reading.embedding) for reading in found)
     malignant = calibrate.malignant(shares)
     return Answer(

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from macule import bundles
 from macule.analysis import gate, schema, shelf
+from macule.analysis.calibration import Calibration, MalignantSum
 from macule.analysis.conformal import Conformal, Limit
 from macule.analysis.gate import Gate
 from macule.analysis.preprocess import Preprocessing
@@ -49,7 +52,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Bundle:
-    """temperature: what the logits are divided by. sha256: over the hashes of all files, in name order.
+    """calibration: how logits become probabilities. sha256: over the hashes of all files, in name order.
 
     conformal: None where it was not fitted.
     """
@@ -61,7 +64,7 @@ class Bundle:
     licence: str
     model: Path
     preprocessing: Preprocessing
-    temperature: float
+    calibration: Calibration
     thresholds: Thresholds
     gate: Gate = field(repr=False)
     metrics: Mapping[str, Any] = field(repr=False)
@@ -140,7 +143,7 @@ def _build(folder: Path, content: dict[str, Any]) -> Bundle:
         licence=content["licence"],
         model=model,
         preprocessing=Preprocessing.from_dict(content["preprocessing"]),
-        temperature=content["calibration"]["temperature"],
+        calibration=_calibration(content["calibration"]),
         thresholds=Thresholds(
             medium=_threshold(thresholds["medium"]),
             high=_threshold(thresholds["high"]),
@@ -150,6 +153,12 @@ def _build(folder: Path, content: dict[str, Any]) -> Bundle:
         metrics=content["metrics"],
         conformal=_conformal(content["conformal"]) if "conformal" in content else None,
     )
+
+
+def _calibration(entry: dict[str, Any]) -> Calibration:
+    malignant = entry.get("malignant")
+    return Calibration(float(entry["temperature"]), None if malignant is None else MalignantSum(
+        float(malignant["scale"]), np.array([float(malignant["shift"][code.value]) for code in Diagnosis])))
 
 
 def _threshold(entry: dict[str, float]) -> Threshold:

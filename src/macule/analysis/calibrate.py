@@ -7,23 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from macule.analysis import calibration
 from macule.analysis.bundle import Thresholds
+from macule.analysis.calibration import Calibration
 from macule.analysis.result import RankedDiagnosis, Risk
 from macule.taxonomy import Diagnosis
 
-#: Which entries of a probability vector count towards the malignant probability.
-SUSPICIOUS = np.array([code.suspicious for code in Diagnosis])
+SUSPICIOUS = calibration.SUSPICIOUS
 
 
-def probabilities(logits: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
-    """Temperature scaling (Guo et al. 2017) of the mean logits.
+def probabilities(logits: NDArray[np.floating[Any]], how: Calibration) -> NDArray[np.float64]:
+    """Of the mean logits.
 
     logits: shape (N, K), of the views of one picture, or the means of several. Returns: float64, shape (K,), sums to 1.
     """
-    scaled = logits.astype(np.float64).mean(axis=0) / temperature
-    weights = np.exp(scaled - scaled.max())
-    shares: NDArray[np.float64] = weights / weights.sum()
-    return shares
+    return np.asarray(how.shares(logits.astype(np.float64).mean(axis=0, keepdims=True))[0])
 
 
 def rank(shares: NDArray[np.float64]) -> tuple[RankedDiagnosis, ...]:

@@ -53,8 +53,14 @@ def _check_classes(classes: Any) -> None:
 
 
 def _check_calibration(calibration: Any) -> None:
-    _keys("calibration", calibration, ("temperature",), ("fitted_on", "n"))
+    _keys("calibration", calibration, ("temperature",), ("fitted_on", "n", "malignant"))
     _number("temperature", calibration["temperature"], above=0)
+    if "malignant" in calibration:
+        _keys("calibration malignant", calibration["malignant"], ("scale", "shift"))
+        _number("calibration malignant scale", calibration["malignant"]["scale"], above=0)
+        _keys("calibration malignant shift", calibration["malignant"]["shift"], [code.value for code in Diagnosis])
+        for code, shift in calibration["malignant"]["shift"].items():
+            _number(f"calibration malignant shift {code}", shift)
 
 
 def _check_thresholds(thresholds: Any) -> None:

@@ -1,4 +1,4 @@
-"""`macule refit`: the gate, conformal sets, baselines and index of a bundle, fitted anew. Needs the training extra."""
+"""`macule refit`: what is fitted to a bundle after training, fitted anew. Needs the training extra."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ def refit(
     most: Annotated[int, typer.Option(min=100, help="Training pictures to look at, if there are more.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the pictures that are drawn, and of those looked at.")] = 0,
     threads: options.Threads = None,
+    calibration: Annotated[bool, typer.Option("--calibration", help="Fit calibration, thresholds and conformal sets, "
+                                                                   "and nothing else.")] = False,
 ) -> None:
-    """Fit what comes after training into a bundle. Its network, temperature and thresholds stay as they are."""
+    """Fit gate, conformal sets, baselines and index into a bundle; its network and calibration stay as they are. Or,
+    in a minute, the calibration and what hangs on it."""
     need_training()
     from macule.analysis import bundle as bundles
+    from macule.training import recalibrate, rewriting
     from macule.training import refit as refits
-    from macule.training import rewriting
 
     rewriting.recover(bundle)
     found = bundles.load(bundle)
     with bars() as start:
         how = refits.Refit(most=most, seed=seed, threads=threads, log=typer.echo, start=start)
-        folder = refits.refit(found, data, out or found.folder, now=datetime.now(UTC), how=how)
+        fit = recalibrate.recalibrate if calibration else refits.refit
+        folder = fit(found, data, out or found.folder, now=datetime.now(UTC), how=how)
     again = bundles.load(folder)
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     typer.echo(f"{again.id} in {folder}: {size / 1e6:.1f} MB, SHA-256 {again.sha256}")

@@ -1,7 +1,6 @@
-"""Whether probabilities can be taken at their word, before and after the bundle's temperature.
+"""Whether probabilities can be taken at their word, before and after the bundle's calibration.
 
-Nothing is fitted here: the temperature was fitted on the bundle's calibration part, and dividing the logits by it can
-be undone from the probabilities alone.
+Nothing is fitted here: that was done on the bundle's calibration part, and can be undone from the probabilities alone.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.evaluation import metrics
 from macule.evaluation.exam import Exam
 from macule.evaluation.metrics import Figure, Floats, Reliability
@@ -25,20 +24,15 @@ Metric = Callable[[Any], Floats]
 def measure(exam: Exam) -> dict[str, Any]:
     """top: of the most probable class, over the single-class pictures. malignant: of the malignant probability.
 
-    Each has `before` and `after` the temperature, and the paired `change` of every figure; bins of equal count.
+    Each has `before` and `after` the calibration, and the paired `change` of every figure; bins of equal count.
     """
     raw = dataclasses.replace(exam, predictions=dataclasses.replace(
-        exam.predictions, shares=uncalibrated(exam.predictions.shares, exam.bundle.temperature)))
+        exam.predictions, shares=softmax(exam.bundle.calibration.logits(exam.predictions.shares))))
     found = {name: {"before": way(raw), "after": way(exam)} for name, way in (("top", _top), ("malignant", _malignant))}
     samples = {"top": Sample.of(exam, exam.single), "malignant": Sample.of(exam, _known(exam))}
-    return {"temperature": exam.bundle.temperature, "bins": metrics.ECE_BINS,
+    how = exam.bundle.calibration
+    return {"temperature": how.temperature, "malignant_apart": how.malignant is not None, "bins": metrics.ECE_BINS,
             **{name: _both(ways["before"], ways["after"], samples[name]) for name, ways in found.items()}}
-
-
-def uncalibrated(shares: Floats, temperature: float) -> Floats:
-    """The network's own probabilities: softmax(T log p). shares: (N, K), calibrated, each row sums to 1."""
-    raised = shares**temperature
-    return np.asarray(raised / np.maximum(raised.sum(axis=1, keepdims=True), 1e-300))
 
 
 @dataclasses.dataclass(frozen=True)

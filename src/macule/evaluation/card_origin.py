@@ -109,7 +109,7 @@ def _numbers(made: Mapping[str, Any]) -> list[str]:
     """Of a quantised bundle. How torch and ONNX differed was measured on the network before, and is no fact of it."""
     how = made["quantised"]
     wide = "seven" if how["seven_bits"] else "eight"
-    fitted = ["temperature"] if made["recipe"].get("targets", "diagnosis") == "diagnosis" else []
+    fitted = ["calibration"] if made["recipe"].get("targets", "diagnosis") == "diagnosis" else []
     fitted += ["thresholds", *made.get("refit", {}).get("fitted", [])]
     return [
         f"- **Numbers**: int8. {_converted(how['keep'])} compute with weights of {wide} bits and inputs of eight bits; "

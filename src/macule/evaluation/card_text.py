@@ -78,7 +78,7 @@ def _metrics(content: Mapping[str, Any], made: Mapping[str, Any], exams: Sequenc
         "Balanced accuracy, accuracy and macro AUC are over the classes that the set labels. "
         f"AUC of malignant: malignant and indeterminate classes against benign ones. {_apart(made, exams)}",
         *(["", "Where pictures of a lesion are answered together, it has one answer, of the mean logits of its "
-           "pictures at the bundle's own temperature and thresholds, and figures are over lesions. Refused pictures "
+           "pictures at the bundle's own calibration and thresholds, and figures are over lesions. Refused pictures "
            "are left out of their lesion's answer."] if any("together" in exam for exam in exams) else []),
         "",
         *_thresholds(content),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from macule.analysis import calibrate, explain, preprocess
 from macule.analysis.batch import cores, in_order
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, Calibration
 from macule.analysis.network import Network
 from macule.analysis.pipeline import Analyzer
 from macule.data.record import Record
@@ -97,7 +97,7 @@ def choose(exam: Exam, sample: int, seed: int) -> list[int]:
 def _look(analyzer: Analyzer, network: Network, record: Record, *, right: bool | None, seed: int) -> Seen:
     bundle = analyzer.bundle
     shown = heatmaps.case(bundle, record)
-    first, heat = served(network, shown, views=analyzer.views, temperature=bundle.temperature)
+    first, heat = served(network, shown, views=analyzer.views, how=bundle.calibration)
     size = shown.tensor.shape[-1]
     maps = {
         "heatmap": heatmaps.enlarged(heat, size),
@@ -105,7 +105,7 @@ def _look(analyzer: Analyzer, network: Network, record: Record, *, right: bool |
         "random": heatmaps.random_map(size, len(heat), seed=seed),
     }
     curves = {name: heatmaps.curves(lambda images, patients: network.run(images, patients).logits, shown, each,
-                                    temperature=bundle.temperature, seed=seed) for name, each in maps.items()}
+                                    how=bundle.calibration, seed=seed) for name, each in maps.items()}
     return Seen(
         first, right, not heat.any(), np.nan if shown.mask is None else float(shown.mask.mean()),
         {name: _pair(shares, first) for name, shares in curves.items()},
@@ -113,13 +113,13 @@ def _look(analyzer: Analyzer, network: Network, record: Record, *, right: bool |
     )
 
 
-def served(network: Network, shown: Case, *, views: int, temperature: float) -> tuple[int, Pixels]:
+def served(network: Network, shown: Case, *, views: int, how: Calibration) -> tuple[int, Pixels]:
     """The first diagnosis and its map, as an answer gives them, on the square that the network sees.
 
     Returns: index; float32, (h, w), 0 to 1.
     """
     output = network.run(preprocess.make_views(shown.tensor, views), np.repeat(shown.patient[None], views, axis=0))
-    first = int(calibrate.probabilities(output.logits, temperature).argmax())
+    first = int(calibrate.probabilities(output.logits, how).argmax())
     return first, explain.heatmap(output.cam, first)
 
 

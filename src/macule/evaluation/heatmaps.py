@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis import calibrate, explain, preprocess
+from macule.analysis import explain, preprocess
 from macule.analysis.arms import Frame
 from macule.analysis.bundle import Bundle
+from macule.analysis.calibration import Calibration
 from macule.analysis.image import decode
 from macule.analysis.patient import Patient, encode
 from macule.data.record import Record
@@ -90,12 +91,11 @@ def perturbed(tensor: Pixels, heat: Pixels, *, seed: int = 0) -> Pixels:
     return np.concatenate([deleted, inserted])
 
 
-def curves(ask: Ask, shown: Case, heat: Pixels, *, temperature: float, seed: int = 0) -> Floats:
+def curves(ask: Ask, shown: Case, heat: Pixels, *, how: Calibration, seed: int = 0) -> Floats:
     """Calibrated probabilities along deletion and insertion. Returns: float64, (2, STEPS + 1, 11)."""
     pictures = perturbed(shown.tensor, heat, seed=seed)
     logits = ask(pictures, np.repeat(shown.patient[None], len(pictures), axis=0))
-    shares = np.stack([calibrate.probabilities(row[None], temperature) for row in logits])
-    return shares.reshape(2, STEPS + 1, -1)
+    return how.shares(logits.astype(np.float64)).reshape(2, STEPS + 1, -1)
 
 
 def area(curve: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 
 from macule.analysis import calibrate
 from macule.analysis.bundle import Bundle
+from macule.analysis.calibration import Calibration
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.evaluation import metrics
@@ -23,7 +24,7 @@ _OF_A_PICTURE = frozenset({"picture", "picture_id", "mask", "labels", "patient"}
 def together(said: Predictions, bundle: Bundle) -> Predictions:
     """The same exam with one row a lesion (`Record.group`), in the order of their first pictures.
 
-    Logits are averaged over the lesion's answered pictures, and the bundle's temperature and thresholds are used as
+    Logits are averaged over the lesion's answered pictures, and the bundle's calibration and thresholds are used as
     they are. A lesion is like the training pictures if all these pictures are. Embeddings, colours and tones are
     means. A picture that a lesion has twice, byte by byte, counts once. What pictures of a lesion state differently is
     not stated of the lesion; under several labels it may be any of them.
@@ -31,7 +32,7 @@ def together(said: Predictions, bundle: Bundle) -> Predictions:
     Returns: `refused` and `failed`: lesions of which no picture was answered, by the first picture's fate.
     """
     places = _distinct(said)
-    shares = np.array([pooled(said.shares[of]) for of in places.values()]).reshape(-1, len(CODES))
+    shares = np.array([pooled(said.shares[of], bundle.calibration) for of in places.values()]).reshape(-1, len(CODES))
     known = [bool(said.admitted[of].all()) if len(said.admitted) else True for of in places.values()]
     limits = bundle.thresholds
     held = [calibrate.cannot_exclude(row, limits) for row in shares]
@@ -55,18 +56,14 @@ def together(said: Predictions, bundle: Bundle) -> Predictions:
     )
 
 
-def pooled(shares: Floats) -> Floats:
-    """One answer from those to several pictures: mean logits at the same temperature.
-
-    Logits over the temperature are log-probabilities but for a constant, so the temperature need not be known.
+def pooled(shares: Floats, how: Calibration) -> Floats:
+    """One answer from those to several pictures: of their mean logits, calibrated in the same way.
 
     shares: float64, (P, 11), each row sums to 1. Returns: float64, (11,), sums to 1.
     """
     if len(shares) == 1:
         return np.asarray(shares[0])
-    logs = np.log(np.maximum(shares, np.finfo(np.float64).tiny)).mean(axis=0)
-    raised = np.exp(logs - logs.max())
-    return np.asarray(raised / raised.sum())
+    return np.asarray(how.shares(how.logits(shares).mean(axis=0, keepdims=True))[0])
 
 
 def merged(records: Sequence[Record]) -> Record:

@@ -136,6 +136,8 @@ def _thresholds(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"medium": limits.get("medium"), "high": limits.get("high"), "fitted_on": limits.get("fitted_on"),
             "n": limits.get("n"), "temperature": calibration.get("temperature"),
             "temperature_fitted_on": calibration.get("fitted_on"), "temperature_n": calibration.get("n"),
+            "malignant_scale": calibration.get("malignant", {}).get("scale"),
+            "malignant_shift": calibration.get("malignant", {}).get("shift"),
             "gate_quantile": content.get("gate", {}).get("quantile")}
 
 

@@ -21,7 +21,7 @@ from torch import Generator, Tensor, nn
 
 from macule.analysis import preprocess
 from macule.analysis.bundle import Bundle
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, Calibration
 from macule.analysis.patient import Patient, encode
 from macule.analysis.pipeline import Analyzer
 from macule.analysis.preprocess import Preprocessing
@@ -79,7 +79,7 @@ class Served:
 
     network: nn.Module = field(repr=False)
     preprocessing: Preprocessing
-    temperature: float
+    calibration: Calibration
 
     def margin(self, picture: Tensor, patient: Tensor, *, view: int | None = None) -> Tensor:
         """Log-odds of malignant (or indeterminate); of one view alone, or as served.
@@ -91,9 +91,16 @@ class Served:
         mean, std = (torch.tensor(values, dtype=small.dtype)[:, None, None] for values in (spec.mean, spec.std))
         views = _views((small - mean) / std, spec.views)
         views = views if view is None else views[view:view + 1]
-        logits = self.network(views, patient.expand(len(views), -1))[0].mean(dim=0) / self.temperature
+        logits = self._scaled(self.network(views, patient.expand(len(views), -1))[0].mean(dim=0))
         suspicious = torch.as_tensor(SUSPICIOUS)
         return torch.logsumexp(logits[suspicious], 0) - torch.logsumexp(logits[~suspicious], 0)
+
+    def _scaled(self, logits: Tensor) -> Tensor:
+        """From which the malignant sum comes."""
+        over = self.calibration.malignant
+        if over is None:
+            return logits / self.calibration.temperature
+        return logits * over.scale + torch.as_tensor(over.shift, dtype=logits.dtype)
 
 
 def _squashed(picture: Tensor, size: int) -> Tensor:
@@ -140,7 +147,7 @@ def measure(bundle: Bundle, exam: Exam, *, sample: int = SAMPLE, eps: Sequence[i
     if not len(chosen):
         return stressed.NOT_LABELLED
     tick, analyzer = start(len(chosen)), Analyzer(bundle)
-    served = Served(network or _rebuilt(bundle), bundle.preprocessing, bundle.temperature)
+    served = Served(network or _rebuilt(bundle), bundle.preprocessing, bundle.calibration)
     rows, kept = [], []
     for place in chosen:
         positive = bool(exam.predictions.suspicious[place] == 1)

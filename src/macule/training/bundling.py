@@ -21,6 +21,7 @@ from macule.analysis import gate as gates
 from macule.analysis import patient as patients
 from macule.analysis import preprocess
 from macule.analysis.batch import cores
+from macule.analysis.calibration import Calibration
 from macule.analysis.network import Network, Output
 from macule.analysis.preprocess import Preprocessing
 from macule.data import guard, membership
@@ -68,7 +69,7 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
     logits, embeddings = infer(model, spec, parts.calibration)
     _, seen = infer(model, spec, _every(parts.train, GATE_PICTURES))
     allowed = in_taxonomy(parts.calibration, recipe.targets)
-    temperature = fit.temperature(logits, allowed) if within is None else 1.0
+    how = fit.calibrated(logits, allowed) if within is None else Calibration(1.0)
     gate = fit.gate(seen, embeddings)
     gates.save(gate, out / "gate.npz")
     split = {role: getattr(parts, role) for role in prepare.ROLES}
@@ -84,8 +85,9 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
         "model": {"file": model.name, "sha256": export.sha256(model)},
         "preprocessing": spec.to_dict(),
         "classes": [code.value for code in CODES],
-        "calibration": {"temperature": temperature, "fitted_on": _fitted_on(recipe, within), "n": len(allowed)},
-        "thresholds": fit.thresholds(fit.softmax(logits / temperature), allowed) | _warning(parts),
+        "calibration": fit.entry(how, fitted_on=_fitted_on(recipe, within), count=len(allowed)),
+        "thresholds": fit.thresholds(how.shares(logits), allowed, fit.strata(parts.calibration))
+        | _warning(parts),
         "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
         "metrics": {},
         "provenance": _provenance(recipe, start, parts, gap) | _run(recipe, predictions)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis import calibration
+from macule.analysis.calibration import SUSPICIOUS, Calibration, MalignantSum
 from macule.analysis.gate import Gate
+from macule.data.record import Record
 from macule.errors import Diverged, TooFewPictures
 from macule.taxonomy import Diagnosis
 
@@ -19,6 +23,8 @@ GATE_DIRECTIONS = 64
 GATE_QUANTILE = 0.995
 #: Of the largest: less is the noise of single precision.
 LEAST_VARIATION = 1e-5
+NEWTON_STEPS, NEWTON_CLOSE, NEWTON_FARTHEST = 50, 1e-6, 1.0
+softmax = calibration.softmax
 
 
 def offsets(drawn: NDArray[np.float64], *, adjustment: float) -> NDArray[np.float64]:
@@ -31,11 +37,6 @@ def offsets(drawn: NDArray[np.float64], *, adjustment: float) -> NDArray[np.floa
     logs[present] = np.log(drawn[present])
     logs[present] -= logs[present].mean()
     return -adjustment * logs
-
-
-def softmax(logits: Rows) -> Rows:
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def negative_log_likelihood(logits: Rows, allowed: NDArray[np.bool_]) -> float:
@@ -51,6 +52,45 @@ def temperature(logits: Rows, allowed: NDArray[np.bool_]) -> float:
     """
     grid = np.exp(np.linspace(np.log(0.2), np.log(5), 401))
     return float(min(grid, key=lambda t: negative_log_likelihood(logits / t, allowed)))
+
+
+def malignant_sum(logits: Rows, allowed: NDArray[np.bool_]) -> MalignantSum:
+    """One factor and one shift a class with the largest likelihood (Alexandari et al. 2020), for `Calibration`.
+
+    With a normal prior of deviation 1 on how far they are from a factor of 1 and no shift, since most classes have few
+    pictures: a class that has none stays where it is. Newton's method, with the curvature of single labels.
+    logits: shape (N, K). allowed: bool, shape (N, K).
+    """
+    count, classes = logits.shape
+    start = np.append(np.zeros(classes), 1.0)
+    rows = np.concatenate([np.broadcast_to(np.eye(classes), (count, classes, classes)), logits[:, :, None]], axis=2)
+    found = start.copy()
+    for _ in range(NEWTON_STEPS):
+        shares = softmax(rows @ found)
+        within = shares * allowed
+        within /= np.maximum(within.sum(axis=1, keepdims=True), 1e-12)
+        mean = np.einsum("nk,nkp->np", shares, rows)
+        slope = np.einsum("nk,nkp->p", shares - within, rows) + (found - start)
+        curvature = np.einsum("nk,nkp,nkq->pq", shares, rows, rows, optimize=True) - mean.T @ mean + np.eye(len(start))
+        step = np.linalg.solve(curvature, slope)
+        found -= np.clip(step, -NEWTON_FARTHEST, NEWTON_FARTHEST)
+        if np.abs(step).max() < NEWTON_CLOSE:
+            break
+    return MalignantSum(float(max(found[-1], NEWTON_CLOSE)), found[:-1])
+
+
+def calibrated(logits: Rows, allowed: NDArray[np.bool_]) -> Calibration:
+    """Shapes as for `temperature`."""
+    return Calibration(temperature(logits, allowed), malignant_sum(logits, allowed))
+
+
+def entry(how: Calibration, *, fitted_on: str, count: int) -> dict[str, object]:
+    """The `calibration` entry of bundle.json. count: pictures that it was fitted on."""
+    told: dict[str, object] = {"temperature": how.temperature, "fitted_on": fitted_on, "n": count}
+    if how.malignant is None:
+        return told
+    shift = {code.value: float(value) for code, value in zip(CODES, how.malignant.shift, strict=True)}
+    return told | {"malignant": {"scale": how.malignant.scale, "shift": shift}}
 
 
 def need(train: int, calibration: NDArray[np.bool_]) -> None:
@@ -76,35 +116,49 @@ def _need_pictures(count: int) -> None:
                              "that tells pictures unlike them: give more data or a larger training part.")
 
 
-def threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], sensitivity: float) -> float:
-    """The largest probability at which at least `sensitivity` of the positives are found.
+def strata(records: Sequence[Record]) -> list[str]:
+    """The data set and the kind of picture of each: a sensitivity over all may hide that one of them misses more."""
+    return [f"{record.dataset}, {record.patient.modality}" for record in records]
 
+
+def threshold(scores: NDArray[np.float64], positive: NDArray[np.bool_], sensitivity: float,
+              within: Sequence[str] = ()) -> float:
+    """The largest probability at which at least `sensitivity` of the positives are found, over all and in each stratum
+    of at least MIN_POSITIVES of them.
+
+    within: the stratum of each picture, length N; empty for all together alone.
     Raises: TooFewPictures with fewer than MIN_POSITIVES positives.
     """
-    found = np.sort(scores[positive])[::-1]
-    _need_positives(len(found), sensitivity)
-    # The smallest score that must still be found; its own value is included (>=).
-    return float(found[int(np.ceil(sensitivity * len(found))) - 1])
+    _need_positives(int(positive.sum()), sensitivity)
+    parts = [positive, *(positive & (np.asarray(within) == stratum) for stratum in sorted(set(within)))]
+    return min(_limit(scores[part], sensitivity) for part in parts if part.sum() >= MIN_POSITIVES)
 
 
-def thresholds(shares: Rows, allowed: NDArray[np.bool_]) -> dict[str, object]:
+def _limit(scores: NDArray[np.float64], sensitivity: float) -> float:
+    """The smallest score that must still be found; its own value is included (>=)."""
+    return float(np.sort(scores)[::-1][int(np.ceil(sensitivity * len(scores))) - 1])
+
+
+def thresholds(shares: Rows, allowed: NDArray[np.bool_], within: Sequence[str] = ()) -> dict[str, object]:
     """The `thresholds` entry of bundle.json; a class gets one of its own where labels name it alone.
 
     shares: probabilities, shape (N, K). allowed: bool, shape (N, K): all suspicious, or all benign, in each row.
+    within: as for `threshold`.
     """
     positive = (allowed & SUSPICIOUS).any(axis=1)
     alone = allowed & (allowed.sum(axis=1, keepdims=True) == 1)
     malignant = shares[:, SUSPICIOUS].sum(axis=1)
     exclusion = {
-        code.value: _entry(threshold(shares[:, i], alone[:, i], EXCLUSION_SENSITIVITY), EXCLUSION_SENSITIVITY)
+        code.value: _entry(threshold(shares[:, i], alone[:, i], EXCLUSION_SENSITIVITY, within), EXCLUSION_SENSITIVITY)
         for i, code in enumerate(CODES)
         if code.suspicious and alone[:, i].sum() >= MIN_POSITIVES
     }
     return {
-        "medium": _entry(threshold(malignant, positive, MEDIUM_SENSITIVITY), MEDIUM_SENSITIVITY),
-        "high": _entry(threshold(malignant, positive, HIGH_SENSITIVITY), HIGH_SENSITIVITY),
+        "medium": _entry(threshold(malignant, positive, MEDIUM_SENSITIVITY, within), MEDIUM_SENSITIVITY),
+        "high": _entry(threshold(malignant, positive, HIGH_SENSITIVITY, within), HIGH_SENSITIVITY),
         "cannot_exclude": exclusion,
-        "fitted_on": "calibration part, lesion-disjoint from training and test",
+        "fitted_on": "calibration part, lesion-disjoint from training and test"
+        + ("; reached in each data set and kind of picture" if within else ""),
         "n": len(allowed),
     }
 

@@ -22,7 +22,7 @@ from macule.evaluation import runs, scoring
 from macule.evaluation.metrics import Floats
 from macule.evaluation.predictions import CODES, Predictions
 from macule.spreadsheet import harmless
-from macule.training import build, bundling, fit, prepare, processes
+from macule.training import build, bundling, prepare, processes
 from macule.training.build import Source
 from macule.training.loop import Row
 from macule.training.prepare import Fold
@@ -59,7 +59,7 @@ def cross_validate(recipe: Recipe, source: Source, count: int, *, log: Callable[
     """One run a fold, one after the other, then one report over all pictures. Run again, it goes on.
 
     A fold that has come to its end is not repeated; each fold's own run is kept, with its bundle. That is not refitted:
-    what is scored is the network at its temperature, and a refit takes as long as all of the scoring.
+    what is scored is the network as it is calibrated, and a refit takes as long as all of the scoring.
 
     Returns: None in all processes but the first.
     Raises: UsageError for a number of folds that cannot be made; see also build.build.
@@ -126,7 +126,7 @@ def _read(run: Path) -> _Answers:
     bundle = bundles.load(run / "bundle")
     with np.load(run / bundling.PREDICTIONS) as kept:
         names, logits = kept["test"].tolist(), kept["test_logits"]
-    shares = fit.softmax(logits / bundle.temperature) if len(logits) else np.zeros((0, len(CODES)))
+    shares = bundle.calibration.shares(logits) if len(logits) else np.zeros((0, len(CODES)))
     risks = [calibrate.risk(calibrate.malignant(row), bundle.thresholds, in_distribution=True).value for row in shares]
     return _Answers(names, shares, risks)
 

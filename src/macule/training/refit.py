@@ -1,4 +1,4 @@
-"""`macule refit`: what is fitted after training, fitted anew into a bundle whose network and thresholds stay.
+"""`macule refit`: what is fitted after training, fitted anew into a bundle whose network and calibration stay.
 
 The gate, the conformal limits, the baselines and an index of training pictures, all from answers of the path that
 serves, to the pictures that the bundle itself calls train and calibration.
@@ -85,11 +85,11 @@ def into(folder: Path, train: Sequence[Record], calibration: Sequence[Record], *
          how: Refit) -> Path:
     """The bundle in `folder`, from the pictures of its parts. What cannot be fitted stays or is left out, and is said.
     """
-    bundle = _open(bundles.load(folder))
+    bundle = opened(bundles.load(folder))
     analyzer = Analyzer(bundle)
     sample = _sample(train, how)
-    seen = _answers(analyzer, sample, "training part", how)
-    held = _answers(analyzer, calibration, "calibration part", how)
+    seen = answers(analyzer, sample, "training part", how)
+    held = answers(analyzer, calibration, "calibration part", how)
     fitted = _Fitted(folder, how)
     fitted.gate(analyzer, sample, seen, held)
     fitted.conformal(held)
@@ -100,7 +100,7 @@ def into(folder: Path, train: Sequence[Record], calibration: Sequence[Record], *
     return folder
 
 
-def _open(bundle: Bundle) -> Bundle:
+def opened(bundle: Bundle) -> Bundle:
     """The bundle without a gate that refuses: a gate fitted to what an earlier one let through would only narrow."""
     return replace(bundle, gate=replace(bundle.gate, presence=None))
 
@@ -110,8 +110,16 @@ def _sample(train: Sequence[Record], how: Refit) -> list[Record]:
     return [train[place] for place in places]
 
 
-def _answers(analyzer: Analyzer, records: Sequence[Record], title: str, how: Refit) -> Predictions:
+def answers(analyzer: Analyzer, records: Sequence[Record], title: str, how: Refit) -> Predictions:
+    """title: of the bar."""
     return predict(analyzer, records, workers=how.threads, tick=how.start(title, len(records)))
+
+
+def conformal(held: Predictions) -> dict[str, Any]:
+    """The `conformal` entry of bundle.json, from answers to the calibration part. Raises: TooFewPictures."""
+    single = held.targets != NO_CLASS
+    lesions = [record.group for record, counts in zip(held.records, single, strict=True) if counts]
+    return dict(conforming.fit(held.shares[single], held.targets[single], lesions))
 
 
 @dataclass
@@ -158,10 +166,8 @@ class _Fitted:
         return [drawn, np.vstack([skin, presence.like_skin(drawn)])]
 
     def conformal(self, held: Predictions) -> None:
-        single = held.targets != NO_CLASS
-        lesions = [record.group for record, counts in zip(held.records, single, strict=True) if counts]
         try:
-            self.entries["conformal"] = conforming.fit(held.shares[single], held.targets[single], lesions)
+            self.entries["conformal"] = conformal(held)
         except TooFewPictures as error:
             self._leave("conformal", str(error))
 

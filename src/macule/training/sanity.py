@@ -5,7 +5,6 @@ System B began so: a network that cannot learn these cannot learn melanoma, and 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from macule.analysis import bundle as bundles
 from macule.analysis.calibrate import SUSPICIOUS
 from macule.data.sources.folder import FOLDER, KINDS
 from macule.errors import MaculeError, TrainingFault
-from macule.training import bundling, fit
+from macule.training import bundling
 
 RGB = NDArray[np.uint8]
 
@@ -84,7 +84,6 @@ def found(run: Path, bundle_folder: Path | None = None) -> Found:
     Raises: MaculeError if the run is of other pictures.
     """
     place = bundle_folder or run / "bundle"
-    bundle = json.loads((place / "bundle.json").read_text(encoding="utf-8"))
     with np.load(run / bundling.PREDICTIONS) as kept:
         names, logits = kept["test"].tolist(), kept["test_logits"]
     kinds = [str(name).removeprefix(f"{FOLDER.id}:").partition("/")[0] for name in names]
@@ -92,7 +91,7 @@ def found(run: Path, bundle_folder: Path | None = None) -> Found:
         raise MaculeError(f"{run} was scored on {', '.join(sorted(set(kinds))) or 'nothing'}, not on benign and "
                           "malignant pictures: it is no sanity run.")
     truth = np.array([KINDS[kind] for kind in kinds])
-    shares = fit.softmax(logits / bundle["calibration"]["temperature"])
+    shares = bundles.load(place).calibration.shares(logits)
     called = shares[:, SUSPICIOUS].sum(axis=1) >= 0.5
     return Found(float(called[truth].mean()), float((~called[~truth]).mean()), len(names))
 

@@ -9,16 +9,19 @@ import pytest
 from macule_testing import CODES, content, write_bundle
 
 from macule.analysis import bundle as bundles
+from macule.analysis.calibration import Calibration
 from macule.analysis.pipeline import Analyzer
 from macule.errors import BundleInvalid, BundleNotFound, EnvironmentFault
 from macule.taxonomy import Diagnosis
 
 THRESHOLDS = content("")["thresholds"]
 CALIBRATION = content("")["calibration"]
+SHIFT = dict.fromkeys(CODES, 0.5)
+MALIGNANT = {"scale": 1.0, "shift": SHIFT}
 
 
 def test_a_bundle_is_read_in_full(tiny_bundle: bundles.Bundle) -> None:
-    assert tiny_bundle.id == "tiny" and tiny_bundle.temperature == 1.5
+    assert tiny_bundle.id == "tiny" and tiny_bundle.calibration == Calibration(1.5)
     assert tiny_bundle.preprocessing.size == 32
     assert tiny_bundle.thresholds.high == bundles.Threshold(0.6, 0.8)
     assert set(tiny_bundle.thresholds.cannot_exclude) == {Diagnosis(code) for code in ("akiec", "bcc", "mel", "sccka")}
@@ -62,6 +65,10 @@ def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
         ({"calibration": CALIBRATION | {"temperature": 0}}, "temperature"),
         ({"calibration": CALIBRATION | {"temperature": float("nan")}}, "NaN"),
         ({"calibration": CALIBRATION | {"temperature": True}}, "temperature"),
+        ({"calibration": CALIBRATION | {"malignant": MALIGNANT | {"scale": 0}}}, "malignant scale"),
+        ({"calibration": CALIBRATION | {"malignant": {"scale": 1.0}}}, "shift"),
+        ({"calibration": CALIBRATION | {"malignant": MALIGNANT | {"shift": {"mel": 0.5}}}}, "missing"),
+        ({"calibration": CALIBRATION | {"malignant": MALIGNANT | {"shift": SHIFT | {"nv": None}}}}, "shift nv"),
         ({"thresholds": THRESHOLDS | {"high": {"probability": 0.1, "sensitivity": 0.8}}}, "below the medium"),
         ({"thresholds": THRESHOLDS | {"high": {"probability": 1.2, "sensitivity": 0.8}}}, "high probability"),
         ({"thresholds": THRESHOLDS | {"medium": {"probability": 0.1}}}, "sensitivity"),

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from macule.analysis import calibrate
 from macule.analysis.bundle import Threshold, Thresholds
+from macule.analysis.calibration import Calibration
 from macule.analysis.result import Risk
 from macule.taxonomy import Diagnosis
 
@@ -17,7 +18,7 @@ LOGITS = arrays.arrays(np.float32, (4, 11), elements=st.floats(-80, 80, width=32
 
 @given(LOGITS, st.floats(0.05, 20))
 def test_probabilities_are_probabilities(logits: np.ndarray, temperature: float) -> None:
-    shares = calibrate.probabilities(logits, temperature)
+    shares = calibrate.probabilities(logits, Calibration(temperature))
     assert shares.shape == (11,) and shares.min() >= 0
     assert shares.sum() == pytest.approx(1)
     assert 0 <= calibrate.malignant(shares) <= 1
@@ -25,7 +26,7 @@ def test_probabilities_are_probabilities(logits: np.ndarray, temperature: float)
 
 @given(LOGITS)
 def test_temperature_keeps_the_order_and_softens(logits: np.ndarray) -> None:
-    sharp, soft = calibrate.probabilities(logits, 1.0), calibrate.probabilities(logits, 5.0)
+    sharp, soft = (calibrate.probabilities(logits, Calibration(by)) for by in (1.0, 5.0))
     assert soft.max() <= sharp.max() + 1e-12
     assert sharp[soft.argmax()] == pytest.approx(sharp.max())
 
@@ -33,7 +34,7 @@ def test_temperature_keeps_the_order_and_softens(logits: np.ndarray) -> None:
 def test_the_views_logits_are_averaged() -> None:
     logits = np.zeros((2, 11), np.float32)
     logits[0, 0], logits[1, 0] = 3.0, 1.0
-    assert calibrate.probabilities(logits, 2.0)[0] == pytest.approx(np.e / (np.e + 10))
+    assert calibrate.probabilities(logits, Calibration(2.0))[0] == pytest.approx(np.e / (np.e + 10))
 
 
 def test_malignant_counts_malignant_and_indeterminate_classes() -> None:

@@ -65,7 +65,7 @@ def test_a_bundle_in_whole_numbers_says_so_and_of_what(told):
     assert "bundle default ba9876543210 was made by `macule train plain`" in text and "macule train lite" not in text
     assert "lite1 int8" in text and "All convolutions after the first of 1 x 1 compute with weights of eight" in text
     assert "512 training pictures (entropy, seed 3); biases were corrected" in text
-    assert "temperature, thresholds, baselines, conformal, gate, index" in text
+    assert "calibration, thresholds, baselines, conformal, gate, index" in text
     assert "torch against ONNX" not in text and "1.2e-06" not in text  # measured on the other graph
     assert "is not kept in the bundle: `benchmarks/quantise.py`" in text
     assert f"{LOOKED}: bundle default ba9876543210 had the same ones" in text

@@ -10,6 +10,7 @@ import pytest
 
 from macule.analysis.bundle import Threshold, Thresholds
 from macule.analysis.calibrate import SUSPICIOUS, risk
+from macule.analysis.calibration import Calibration, MalignantSum
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.evaluation import calibration, decision, diagnosis
@@ -42,7 +43,7 @@ def exam(tiny_bundle):
         records = [record(place, labels, group=groups[place] if groups else None)
                    for place, (labels, _) in enumerate(pictures)]
         limits = Thresholds(Threshold(0.2, 0.95), Threshold(0.6, 0.8), {})
-        bundle = dataclasses.replace(tiny_bundle, thresholds=limits, temperature=temperature)
+        bundle = dataclasses.replace(tiny_bundle, thresholds=limits, calibration=Calibration(temperature))
         risks = [risk(score, limits, in_distribution=place not in flagged).value
                  for place, (_, score) in enumerate(pictures)]
         absent = [[record(f"{why}{place}", labels) for place, labels in enumerate(some)]
@@ -131,14 +132,17 @@ def test_nothing_was_answered(exam):
         assert not drawing.section(found).measured
 
 
-def test_uncalibrated_probabilities_come_back_exactly():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 3, (20, 11))
-
-    def softmax(values):
-        return np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
-
-    assert calibration.uncalibrated(softmax(logits / 1.7), 1.7) == pytest.approx(softmax(logits))
+def test_the_report_says_if_the_malignant_sum_is_calibrated_apart(exam):
+    plain = exam(drawn(200))
+    apart = dataclasses.replace(plain.bundle, calibration=Calibration(1.0, MalignantSum(1.0, -1.0 * SUSPICIOUS)))
+    for given, told in ((plain, False), (dataclasses.replace(plain, bundle=apart), True)):
+        found = calibration.measure(given)
+        assert found["malignant_apart"] is told
+        (words, *_) = calibration_section.section(found).blocks
+        assert ("a shift of each class" in words.text) is told
+        # The shift takes from the malignant classes, so that without it they have more.
+        change = found["malignant"]["change"]["intercept"]["value"]
+        assert (change > 0.5) is told
 
 
 def test_calibration_of_honest_and_of_boastful_probabilities(exam):
@@ -337,9 +341,9 @@ def test_one_kind_alone_is_said_in_a_sentence(exam):
     assert not any("By the malignant probability" in getattr(block, "head", ()) for block in said.blocks)
 
 
-def test_words_on_the_temperature_and_on_thresholds(exam):
+def test_words_on_the_calibration_and_on_thresholds(exam):
     measured = calibration.measure(exam(drawn(200)))
     measured["malignant"]["change"]["ece"] = {"value": 0.01, "low": -0.02, "high": 0.03, "n": 200}
-    assert "The temperature does not clearly change it (difference 0.010 (−0.020 to 0.030))." in (
+    assert "The calibration does not clearly change it (difference 0.010 (−0.020 to 0.030))." in (
         calibration_section.section(measured).lead)
     assert decision_section.section(decision.measure(exam(drawn(500)))).lead.startswith("At each threshold by itself")

@@ -94,7 +94,7 @@ def test_blurring_what_speaks_for_a_class_costs_it_more_than_blurring_elsewhere(
 
     def area(heat):
         found = heatmaps.curves(lambda images, patients: network.run(images, patients).logits, case, heat,
-                                temperature=bundle.temperature)
+                                how=bundle.calibration)
         return heatmaps.area(found[0, :, MEL])
 
     assert area(_spot(32, 10, 10, 12)) < area(_spot(32, 0, 0, 12))

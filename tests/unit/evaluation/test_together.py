@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from macule_testing import draw
 
+from macule.analysis.calibration import Calibration, MalignantSum
 from macule.analysis.patient import Modality, Patient
 from macule.analysis.pipeline import Analyzer
 from macule.cli.app import run
@@ -62,14 +63,13 @@ def test_a_lesion_is_answered_as_the_analyzer_answers_it(analyzer, tiny_bundle, 
     assert np.abs(said.shares[0] - alone.shares.mean(axis=0)).max() > 1e-3  # not the mean of probabilities
 
 
-def test_the_temperature_need_not_be_known():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 4, (3, len(CODES)))
-    for temperature in (0.7, 1.0, 2.5):
-        shares = np.exp(logits / temperature)
-        wanted = np.exp(logits.mean(axis=0) / temperature)
-        assert lesions.pooled(shares / shares.sum(axis=1, keepdims=True)) == pytest.approx(wanted / wanted.sum())
-    assert np.isfinite(lesions.pooled(np.eye(len(CODES))[:2])).all()  # shares of 0 have no logarithm
+@pytest.mark.parametrize("how", [Calibration(0.7), Calibration(2.5), Calibration(0.7, MalignantSum(
+    1.2, np.linspace(-1, 1, len(CODES))))])
+def test_it_is_the_mean_of_the_logits_that_is_calibrated(how):
+    logits = np.random.default_rng(0).normal(0, 4, (3, len(CODES)))
+    wanted = how.shares(logits.mean(axis=0, keepdims=True))[0]
+    assert lesions.pooled(how.shares(logits), how) == pytest.approx(wanted)
+    assert np.isfinite(lesions.pooled(np.eye(len(CODES))[:2], how)).all()  # shares of 0 have no logarithm
 
 
 @pytest.fixture

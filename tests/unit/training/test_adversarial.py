@@ -116,7 +116,7 @@ def test_the_loop_sees_what_serving_sees(shape):
 
 def test_margin_is_the_bundles_own_log_odds(tiny_bundle, analyzer):
     rgb = draw(width=300, height=240, seed=4)
-    served = adversarial.Served(from_bundle.network(tiny_bundle), tiny_bundle.preprocessing, tiny_bundle.temperature)
+    served = adversarial.Served(from_bundle.network(tiny_bundle), tiny_bundle.preprocessing, tiny_bundle.calibration)
     found = torch.sigmoid(served.margin(torch.from_numpy(rgb.transpose(2, 0, 1) / np.float32(255)), torch.zeros(13)))
     assert float(found) == pytest.approx(analyzer.analyze(encode(rgb)).assessment.malignant, abs=2e-3)
 

@@ -74,7 +74,7 @@ def test_the_bundle_names_its_run(bundle, built):
 
 def test_the_bundle_loads(bundle, built):
     assert bundle.id == "mini" and bundle.preprocessing.size == 64 and bundle.preprocessing.views == 2
-    assert 0.2 <= bundle.temperature <= 5
+    assert 0.2 <= bundle.calibration.temperature <= 5
     assert bundle.thresholds.medium.probability <= bundle.thresholds.high.probability
     assert {path.name for path in built.out.iterdir()} == {
         "model.onnx", "bundle.json", "gate.npz", membership.FILE,
@@ -198,7 +198,7 @@ def _silent(_):
     pass
 
 
-def test_a_bundle_that_is_not_refitted_answers_at_the_same_temperature(built, tmp_path, small, monkeypatch):
+def test_a_bundle_that_is_not_refitted_answers_alike(built, tmp_path, small, monkeypatch):
     def to_onnx(network, path, *, size, original=export.to_onnx):
         original(network, path, size=size, exporter="torchscript")
 
@@ -206,7 +206,7 @@ def test_a_bundle_that_is_not_refitted_answers_at_the_same_temperature(built, tm
     monkeypatch.setattr(export, "to_onnx", to_onnx)
     build.build(built.recipe, Source(built.root, tmp_path / "work"), tmp_path / "out", refitted=False, log=_silent)
     bare, whole = bundles.load(tmp_path / "out"), bundles.load(built.out)
-    assert (bare.temperature, bare.thresholds) == (pytest.approx(whole.temperature), whole.thresholds)
+    assert (bare.calibration.temperature, bare.thresholds) == (whole.calibration.temperature, whole.thresholds)
     assert whole.conformal is not None and bare.conformal is None
     assert {path.name for path in bare.folder.iterdir()} == {"bundle.json", "gate.npz", "model.onnx", membership.FILE}
 
@@ -262,7 +262,7 @@ def test_calibration_is_computed_as_serving_computes(bundle, parts):
 
     record = parts.calibration[0]
     logits, _ = bundling.infer(bundle.model, bundle.preprocessing, [record])
-    offline = fit.softmax(logits / bundle.temperature)[0]
+    offline = bundle.calibration.shares(logits)[0]
     picture = image.decode(record.picture)
     # The picture is too small to pass the quality checks.
     _, reading = Analyzer(bundle)._read(picture, record.patient, Quality(()))

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the training extra")
 
 from macule.analysis import gate as gates
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, Calibration
 from macule.errors import Diverged, TooFewPictures
 from macule.taxonomy import Diagnosis
 from macule.training import fit
@@ -56,6 +56,35 @@ def test_the_fitted_temperature_is_no_worse_than_none():
     assert fit.negative_log_likelihood(logits / best, allowed) < fit.negative_log_likelihood(logits, allowed)
 
 
+def test_a_prior_that_was_taken_off_is_found_again():
+    """Labels drawn from softmax(factor * logits + shift): factor and shifts, of mean 0, are what was put in."""
+    logits, _ = sample(20_000, 1)
+    shift = np.where(SUSPICIOUS, -1.0, 0.5)
+    targets = fit.softmax(logits * 0.7 + shift).cumsum(axis=1) < np.random.default_rng(1).random((20_000, 1))
+    found = fit.malignant_sum(logits, np.eye(11, dtype=bool)[targets.sum(axis=1)])
+    assert found.scale == pytest.approx(0.7, abs=0.02)
+    assert found.shift - found.shift.mean() == pytest.approx(shift - shift.mean(), abs=0.1)
+
+
+def test_the_malignant_sum_is_fitted_to_lumps_and_leaves_absent_classes():
+    logits, allowed = sample(400, 1)
+    allowed[:100] = SUSPICIOUS
+    seen = allowed[100:].any(axis=0)
+    allowed[:, seen.argmin() if not seen.all() else 10] = False
+    kept = allowed.any(axis=1)
+    found = fit.malignant_sum(logits[kept], allowed[kept])
+    assert np.isfinite(found.shift).all() and found.scale > 0
+
+
+def test_what_is_fitted_stands_in_the_bundle():
+    logits, allowed = sample(500, 2)
+    how = fit.calibrated(logits, allowed)
+    told = fit.entry(how, fitted_on="calibration part", count=500)
+    assert (told["temperature"], told["n"]) == (how.temperature, 500)
+    assert list(told["malignant"]["shift"]) == [code.value for code in CODES]
+    assert "malignant" not in fit.entry(Calibration(1.0), fitted_on="calibration part", count=500)
+
+
 @pytest.mark.parametrize("sensitivity", [0.8, 0.95, 1.0])
 @pytest.mark.parametrize("n", [30, 77, 200])
 def test_a_threshold_reaches_its_sensitivity_and_is_the_largest_that_does(n, sensitivity):
@@ -71,6 +100,19 @@ def test_too_few_positives():
     with pytest.raises(TooFewPictures, match="29 positives in the calibration part; at least 30 are needed"):
         fit.threshold(scores, np.arange(100) < 29, 0.95)
     assert fit.threshold(scores, np.arange(100) < 30, 0.95) >= 0
+
+
+def test_a_sensitivity_is_reached_in_each_stratum_that_can_carry_one():
+    """The first is hard, the second easy; the third has too few positives to count by itself."""
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.uniform(0.1, 1, 100), rng.uniform(0.5, 1, 400), np.full(29, 0.01)])
+    positive = np.ones(len(scores), bool)
+    within = ["hard"] * 100 + ["easy"] * 400 + ["few"] * 29
+    limit = fit.threshold(scores, positive, 0.9, within)
+    assert (scores[:100] >= limit).mean() == 0.9 and limit < fit.threshold(scores, positive, 0.9)
+    assert fit.threshold(scores, positive, 0.9, ["one"] * len(scores)) == fit.threshold(scores, positive, 0.9)
+    told = fit.thresholds(np.tile(scores[:, None] / 11, 11), np.tile(SUSPICIOUS, (len(scores), 1)), within)
+    assert told["fitted_on"].endswith("reached in each data set and kind of picture")
 
 
 def test_thresholds():

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the training extra")
 
 from macule.analysis import bundle as bundles
+from macule.analysis.calibration import Calibration
 from macule.cli.app import run as command
 from macule.errors import Diverged, UsageError
 from macule.evaluation import runs
@@ -49,7 +50,8 @@ class Bench:
         monkeypatch.setattr(build, "build", self._build)
         monkeypatch.setattr(kfold, "cross_validate", self._folds)
         monkeypatch.setattr(combine, "combine", self._combine)
-        monkeypatch.setattr(bundles, "load", lambda name: SimpleNamespace(temperature=2.0, sha256=str(name)))
+        monkeypatch.setattr(bundles, "load", lambda name: SimpleNamespace(calibration=Calibration(2.0),
+                                                                          sha256=str(name)))
         monkeypatch.setattr(run_page, "write", lambda *_, **__: None)
 
     def start(self, hours=None):

@@ -14,9 +14,9 @@ from macule_testing import draw, write_bundle
 
 from macule.analysis import bundle as bundles
 from macule.data import membership, sources
-from macule.errors import DatasetError, UsageError
+from macule.errors import DatasetError, TooFewPictures, UsageError
 from macule.evaluation import baseline_file, neighbours
-from macule.training import fit, presence, refit
+from macule.training import fit, presence, recalibrate, refit
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LABELS = ("nv", "mel", "bkl", "nv")
@@ -165,3 +165,56 @@ def test_a_folder_with_other_files_is_not_taken(data, tmp_path):
         with pytest.raises(UsageError, match=taken):
             run(path, tmp_path / "nowhere", tmp_path / taken)  # told before anything is read
     assert (tmp_path / "mine" / "thesis.txt").read_text() == (tmp_path / "notes.txt").read_text() == "years"
+
+
+# Calibration alone
+
+
+@pytest.fixture
+def _few(_small, monkeypatch):
+    monkeypatch.setattr(fit, "MIN_POSITIVES", 2)
+
+
+def again(path, data, out=None):
+    how = refit.Refit(log=lambda _: None, threads=1)
+    recalibrate.recalibrate(bundles.load(path), data, out or path, now=NOW, how=how)
+    return json.loads(((out or path) / "bundle.json").read_text())
+
+
+def test_a_bundle_is_calibrated_anew_and_all_else_stays(data, tmp_path, _few):
+    path = make(tmp_path / "one", data)
+    run(path, data)
+    (path / "card.md").write_text("measured before")
+    before = json.loads((path / "bundle.json").read_text())
+    content = again(path, data)
+    how = bundles.load(path).calibration
+    assert how.malignant is not None and content["calibration"]["n"] == len(CALIBRATION)
+    assert content["thresholds"]["medium"] != before["thresholds"]["medium"]
+    assert content["conformal"]["classes"]["nv"]["probability"] != before["conformal"]["classes"]["nv"]["probability"]
+    assert content["metrics"] == {} and not (path / "card.md").exists()
+    for key in ("gate", "model", "preprocessing", "id", "created"):
+        assert content[key] == before[key]
+    assert content["provenance"]["refit"] == before["provenance"]["refit"]
+    assert content["provenance"]["recalibrated"]["pictures"] == len(CALIBRATION)
+    assert again(path, data)["calibration"]["malignant"]["scale"] == pytest.approx(how.malignant.scale, rel=1e-4)
+
+
+def test_what_a_leaking_split_calibrates_is_marked(data, tmp_path, _few):
+    content = again(make(tmp_path / "one", data, leaky=True), data)
+    assert all(content[key]["fitted_on"].startswith("LEAKY") for key in ("calibration", "thresholds", "conformal"))
+
+
+def test_two_classes_are_calibrated_in_their_network(data, tmp_path, _few):
+    path = make(tmp_path / "one", data)
+    content = json.loads((path / "bundle.json").read_text())
+    (path / "bundle.json").write_text(json.dumps(content | {"provenance": {"recipe": {"targets": "malignant"}}}))
+    with pytest.raises(UsageError, match="two classes apart"):
+        again(path, data)
+
+
+def test_too_few_melanomas_leave_the_bundle_as_it_was(data, tmp_path, _small):
+    path = make(tmp_path / "one", data)
+    before = (path / "bundle.json").read_bytes()
+    with pytest.raises(TooFewPictures, match="positives in the calibration part"):
+        again(path, data)
+    assert (path / "bundle.json").read_bytes() == before

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from macule import errors
 from macule.analysis import advice
 from macule.analysis.bundle import Bundle, Threshold, Thresholds
+from macule.analysis.calibration import Calibration
 from macule.analysis.patient import Patient
 from macule.analysis.result import Assessment, BundleId, Check, Quality, RankedDiagnosis, Result, Risk
 from macule.taxonomy import Diagnosis as D
@@ -35,7 +36,7 @@ def make_bundle() -> Bundle:
     nothing: Any = None
     return Bundle(
         id=BUNDLE.id, sha256=BUNDLE.sha256, folder=Path("/nonexistent"), created="2026-11-21", licence="CC BY-NC 4.0",
-        model=Path("/nonexistent"), preprocessing=nothing, temperature=1.0, gate=nothing, metrics={},
+        model=Path("/nonexistent"), preprocessing=nothing, calibration=Calibration(1.0), gate=nothing, metrics={},
         thresholds=Thresholds(medium=medium, high=high, cannot_exclude={}),
     )
 

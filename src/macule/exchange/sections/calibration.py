@@ -1,4 +1,4 @@
-"""Whether probabilities can be taken at their word, as blocks: reliability before and after the temperature."""
+"""Whether probabilities can be taken at their word, as blocks: reliability before and after calibration."""
 
 from __future__ import annotations
 
@@ -23,11 +23,16 @@ def section(found: Mapping[str, Any]) -> Section:
     if not kinds:
         return not_measured("calibration", TITLE, "No answered picture has a label to hold the probabilities against.")
     blocks: list[Block] = [Prose(
-        f"The bundle divides its logits by a temperature of {found['temperature']:.3f}, fitted on its calibration "
-        "part. Before: that division undone. Nothing was fitted on this exam.")]
+        f"The bundle divides its logits by a temperature of {found['temperature']:.3f}{_apart(found)}, fitted on its "
+        "calibration part. Before: that undone. Nothing was fitted on this exam.")]
     blocks += [_plot(title, found[key]) for key, title in kinds.items()]
     blocks += [_table(title, found[key]) for key, title in kinds.items()]
     return Section("calibration", TITLE, _lead(found), tuple(blocks))
+
+
+def _apart(found: Mapping[str, Any]) -> str:
+    return "; how much the malignant classes have together comes from a shift of each class" if found[
+        "malignant_apart"] else ""
 
 
 def _lead(found: Mapping[str, Any]) -> str:
@@ -50,14 +55,14 @@ def _direction(intercept: Mapping[str, Any]) -> str:
 
 
 def _verdict(change: Mapping[str, Any]) -> str:
-    """What the temperature did, as far as the interval says so."""
+    """What the calibration did, as far as the interval says so."""
     if change["low"] is None:
-        return "What the temperature changes cannot be told."
+        return "What the calibration changes cannot be told."
     if change["high"] < 0:
-        return f"The temperature lowers that error, by {number(_turned(change))}."
+        return f"The calibration lowers that error, by {number(_turned(change))}."
     if change["low"] > 0:
-        return f"The temperature raises that error here, by {number(change)}."
-    return f"The temperature does not clearly change it (difference {number(change)})."
+        return f"The calibration raises that error here, by {number(change)}."
+    return f"The calibration does not clearly change it (difference {number(change)})."
 
 
 def _turned(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def _plot(title: str, found: Mapping[str, Any]) -> Plot:
         "Share of pictures where it was so, against the mean probability, in bins of equal count. On the dashed line "
         "the probability is right; below it, too high.",
         Axis("Mean probability", 0, 1, percent=True), Axis("Observed", 0, 1, percent=True),
-        (_series("before the temperature", found["before"]["reliability"], -1),
+        (_series("before calibration", found["before"]["reliability"], -1),
          _series("after, as served", found["after"]["reliability"], 0)), diagonal=True,
         note=f"{found['n']} pictures, {found['outcomes']} where it was so; tint: 95 % interval of each bin.")
 

@@ -81,6 +81,9 @@ def _thresholds(limits: Mapping[str, Any]) -> Iterator[_Row]:
     yield "high risk from", said(limits["high"])
     yield "thresholds fitted on", f"{said(limits['fitted_on'])}, n = {said(limits['n'])}"
     yield "temperature", said(limits["temperature"])
+    if limits.get("malignant_scale") is not None:
+        shifts = ", ".join(f"{code} {shift:+.2f}" for code, shift in limits["malignant_shift"].items())
+        yield "malignant sum", f"factor {said(limits['malignant_scale'])}; shifts {shifts}"
     yield "temperature fitted on", f"{said(limits['temperature_fitted_on'])}, n = {said(limits['temperature_n'])}"
     yield "gate", f"quantile {said(limits['gate_quantile'])} of the distance"
 

@@ -44,7 +44,7 @@ class Model:
     ask: Ask = field(repr=False)
 
     def subject(self, bundle: Bundle, case: Case, index: int, *, seed: int = 0) -> Subject:
-        return Subject(self.network, self.ask, case, index, bundle.temperature, bundle.preprocessing.views, seed)
+        return Subject(self.network, self.ask, case, index, bundle.calibration, bundle.preprocessing.views, seed)
 
 
 def load(bundle: Bundle, *, threads: int = 1) -> Model:
@@ -105,7 +105,7 @@ def measure(bundle: Bundle, records: Sequence[Record], *, methods: Sequence[str]
             except InputError:
                 continue
             index, _ = explanations.served(session, case, views=bundle.preprocessing.views,
-                                           temperature=bundle.temperature)
+                                           how=bundle.calibration)
             others = worse if len(rows) < randomised else {}
             subject = model.subject(bundle, case, index, seed=seed)
             rows.append({name: _of_method(name, subject, others, bundle) for name in methods}
@@ -149,7 +149,7 @@ def shown(evidence: Pixels, subject: Subject) -> Pixels:
 
 def areas(subject: Subject, heat: Pixels) -> tuple[float, float]:
     """Under deletion and insertion, of the probability of the class explained."""
-    curves = heatmaps.curves(subject.ask, subject.case, heat, temperature=subject.temperature, seed=subject.seed)
+    curves = heatmaps.curves(subject.ask, subject.case, heat, how=subject.how, seed=subject.seed)
     deletion, insertion = heatmaps.area(curves[..., subject.index])
     return float(deletion), float(insertion)
 
@@ -168,7 +168,7 @@ def _of_heat(subject: Subject, heat: Pixels) -> dict[str, float]:
 def own_against_grad_cam(subject: Subject) -> float:
     """Correlation of the graph's own map, in one view and without what speaks against, with torch's Grad-CAM."""
     theirs = ways.grad_cam(subject)
-    alone = Subject(subject.network, subject.ask, subject.case, subject.index, subject.temperature)
+    alone = Subject(subject.network, subject.ask, subject.case, subject.index, subject.how)
     ours = cv2.resize(heatmaps.positive(ways.cam(alone)), (len(theirs), len(theirs)))
     return heatmaps.pearson(np.asarray(ours, np.float32), theirs)
 

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from macule.analysis import calibrate, preprocess
+from macule.analysis import preprocess
+from macule.analysis.calibration import Calibration
 from macule.errors import MissingExtra, UsageError
 from macule.evaluation import heatmaps
 from macule.evaluation.heatmaps import Ask, Case, Pixels
@@ -49,7 +50,7 @@ class Subject:
     ask: Ask = field(repr=False)
     case: Case
     index: int
-    temperature: float
+    how: Calibration
     views: int = 1
     seed: int = 0
 
@@ -72,7 +73,7 @@ class Subject:
     def shares(self, images: Pixels) -> Floats:
         """Calibrated probabilities, float64 (N, 11)."""
         logits = self.ask(images, np.repeat(self.case.patient[None], len(images), axis=0))
-        return np.stack([calibrate.probabilities(row[None], self.temperature) for row in logits])
+        return self.how.shares(logits.astype(np.float64))
 
     def share(self, images: Tensor) -> Tensor:
         """Of the class explained, (N,)."""

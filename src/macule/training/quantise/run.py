@@ -129,7 +129,7 @@ def _write(bundle: Bundle, folder: Path, spec: Preprocessing, calibration: Seque
     logits, _ = bundling.infer(model, spec, calibration)
     allowed = bundling.in_taxonomy(calibration, targets)
     # Of two classes, the graph itself holds the temperature.
-    temperature = fit.temperature(logits, allowed) if targets is Targets.DIAGNOSIS else bundle.temperature
+    calibrated = fit.calibrated(logits, allowed) if targets is Targets.DIAGNOSIS else bundle.calibration
     leaky = {"fitted_on": f"{guard.MARK} calibration part"} if told.get("leaky") else {}
     for name in (CARD, BASELINES, neighbours.FILE):
         (folder / name).unlink(missing_ok=True)  # of the network that stood here before
@@ -138,8 +138,8 @@ def _write(bundle: Bundle, folder: Path, spec: Preprocessing, calibration: Seque
         "created": now.date().isoformat(),
         "model": {"file": model.name, "sha256": export.sha256(model)},
         "preprocessing": spec.to_dict(),
-        "calibration": {"temperature": temperature, "fitted_on": "calibration part", "n": len(allowed)},
-        "thresholds": fit.thresholds(fit.softmax(logits / temperature), allowed) | leaky,
+        "calibration": fit.entry(calibrated, fitted_on="calibration part", count=len(allowed)),
+        "thresholds": fit.thresholds(calibrated.shares(logits), allowed, fit.strata(calibration)) | leaky,
         "metrics": {},
         "provenance": told | {"quantised": {
             "of": bundle.sha256, "of_id": bundle.id, "at": now.replace(microsecond=0).isoformat(),

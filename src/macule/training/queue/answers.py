@@ -57,8 +57,7 @@ def read(folder: Path) -> Predictions:
 def _read(folder: Path) -> list[tuple[str, Floats]]:
     with np.load(folder / LOGITS) as kept:
         names, logits = kept["calibration"].tolist(), kept["calibration_logits"]
-    logs = logits / bundles.load(folder / "bundle").temperature
-    shares = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True)) if len(logs) else logs
+    shares = bundles.load(folder / "bundle").calibration.shares(logits) if len(logits) else logits
     return list(zip(names, shares, strict=True))
 
 
