@@ -32,16 +32,19 @@ YARDSTICKS = (
      "MILK10k too and knows the patient's data",
      "DermaMNIST-E: Abhishek et al., Scientific Data 12:196 (2025)"),
     ("winner of the ISIC 2018 challenge", "balanced accuracy 0.885", "ISIC 2018 validation: balanced accuracy",
-     "another exam: the official test pictures, not those for validation; trained on private pictures too",
+     "another exam: the official test pictures, not those for validation, of which few are dermatofibroma or "
+     "vascular, so that balanced accuracy rests on a handful; trained on private pictures too",
      "leaderboard of ISIC 2018 task 3"),
     ("linear probe on frozen PanDerm", "balanced accuracy 0.78", "HAM10000, locked lesions: balanced accuracy",
-     "another part of HAM10000; a far larger network, which learnt from other pictures of skin first",
+     "another part of HAM10000; a far larger network, which learnt from other pictures of skin first; whether "
+     "its split was by lesion is not known to us",
      "figure from our survey, not repeated by us"),
     ("PAD-UFES-20 with the patient's data", "balanced accuracy 0.78", None,
      "another data set (phones, six classes), trained on itself, patients apart; ours has not sat it",
      "figure from our survey, not repeated by us"),
     ("single expert raters, ISIC 2018 test pictures", "accuracy about 0.68",
-     "the same: accuracy", "another exam: the official test pictures; people at a screen, not in a clinic",
+     "the same: accuracy", "another exam: the official test pictures; people at a screen, not in a clinic; none of "
+     "them saw our 190 pictures, so it does not say who is better",
      "figure from our survey, not repeated by us"),
 )
 

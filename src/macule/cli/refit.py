@@ -25,7 +25,7 @@ def refit(
                                                                    "and nothing else.")] = False,
 ) -> None:
     """Fit gate, conformal sets, baselines and index into a bundle; its network and calibration stay as they are. Or,
-    in a minute, the calibration and what hangs on it."""
+    in minutes, the calibration and what hangs on it."""
     need_training()
     from macule.analysis import bundle as bundles
     from macule.training import recalibrate, rewriting

@@ -51,7 +51,7 @@ class Proof(StrEnum):
 
 
 class Likeness(StrEnum):
-    """Measured with the embedded model on pairs of HAM10000: see docs/clinic-change.md."""
+    """Measured with the first embedded network on pairs of HAM10000: see docs/clinic-change.md."""
 
     VERY = "very_alike"  # as two pictures of one lesion
     ALIKE = "alike"  # as one pair of different lesions in twenty
