@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from macule.analysis import bundle as bundles
+from macule.analysis.calibration import Calibration
 from macule.analysis.patient import Modality, Patient
 from macule.data import sources
 from macule.data.atomic import writing
@@ -57,7 +58,10 @@ def read(folder: Path) -> Predictions:
 def _read(folder: Path) -> list[tuple[str, Floats]]:
     with np.load(folder / LOGITS) as kept:
         names, logits = kept["calibration"].tolist(), kept["calibration_logits"]
-    shares = bundles.load(folder / "bundle").calibration.shares(logits) if len(logits) else logits
+    # By the one temperature, which moves no order: class shifts that were fitted to these very pictures would flatter
+    # the areas that the queue compares.
+    temperature = bundles.load(folder / "bundle").calibration.temperature
+    shares = Calibration(temperature).shares(logits) if len(logits) else logits
     return list(zip(names, shares, strict=True))
 
 
