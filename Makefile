@@ -22,7 +22,7 @@ help:
 	@echo "make model [DATA=path]     train, calibrate and score every variant anew -> work; hours on 2 cores, goes on when"
 	@echo "                           called again; [VARIANT=lite|default|accurate] is the way to one of them"
 	@echo "make queue [DATA=path]     go on with experiments/model.toml (OPTIONS=\"--hours 8\") and write its log"
-	@echo "make card  [DATA=path]     score the bundle `default` again and rewrite its card"
+	@echo "make card  [DATA=path]     score the bundle default again and rewrite its card"
 	@echo "make reports [DATA=path]   the same for every bundle here, and a whole report of each exam -> work/reports"
 	@echo "make variants              size, speed and scores of every bundle here -> the tables of README and docs"
 	@echo "make ablation [DATA=path]  does preparing the picture help? -> docs/results/preparation.md, an hour on 2 cores"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from macule.analysis import bundle as bundles
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.pipeline import Analyzer
 from macule.data import sources
 from macule.data.record import Record

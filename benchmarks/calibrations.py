@@ -23,6 +23,7 @@ from macule.analysis.bundle import Bundle
 from macule.analysis.calibration import SUSPICIOUS, Calibration
 from macule.data import sources
 from macule.data.record import Record
+from macule.errors import MaculeError
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats, Reliability
 from macule.training import bundling, fit
@@ -59,9 +60,11 @@ def ways(held: Part) -> Mapping[str, Ask]:
     """What makes probabilities, (N, 11), of logits, by name; the first is what the others are compared with."""
     temperature = fit.temperature(held.logits, held.allowed)
     over = fit.malignant_sum(held.logits, held.allowed)
+    if over is None:
+        raise MaculeError("no malignant sum can be fitted to these answers: give a bundle that has learnt something.")
     return {FIRST: Calibration(temperature).shares,
             "malignant sum apart (served)": Calibration(temperature, over).shares,
-            "every class shifted": lambda logits: fit.softmax(logits * over.scale + over.shift)}
+            "every class shifted": lambda logits: fit.softmax(over.over(logits))}
 
 
 def kinds(records: Sequence[Record]) -> Mapping[str, NDArray[np.bool_]]:

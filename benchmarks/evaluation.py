@@ -18,7 +18,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from macule.analysis import bundle as bundles
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.evaluation import calibration, decision, diagnosis

@@ -29,7 +29,7 @@ from heads_scoring import Exam
 
 from macule.analysis import bundle as bundles
 from macule.analysis.bundle import Bundle
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure
 

@@ -8,7 +8,7 @@ import numpy as np
 from heads_embeddings import Floats
 from heads_scoring import Bools, Exam, Metric, balanced, compare, error, malignant, table
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.patient import Modality
 from macule.training import fit
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.patient import Modality
 from macule.data import sources
 from macule.data.record import Record

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from macule.analysis import preprocess
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.preprocess import Preprocessing
 from macule.data.record import Record
 from macule.evaluation import metrics

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.data import kinship
 from macule.data import links as pairs
 from macule.data.record import Record
@@ -59,7 +59,8 @@ class Scored:
 
 
 def load(folder: Path, made: Recipe, parts: Parts, links: Path) -> Scored:
-    """A run's answers on its locked part, at the temperature of its bundle."""
+    """A run's answers on its locked part, at the one temperature of its bundle: recipes are compared here, and the
+    class shifts that it serves with (ADR 19) would be one more thing that differs."""
     bundle = json.loads((folder / "bundle" / "bundle.json").read_text(encoding="utf-8"))
     with np.load(folder / bundling.PREDICTIONS) as kept:
         names, logits = kept["test"].tolist(), kept["test_logits"]

@@ -22,8 +22,9 @@ import parted
 from numpy.typing import NDArray
 
 from macule.analysis import bundle as bundles
-from macule.analysis import calibrate, image, preprocess
+from macule.analysis import image, preprocess
 from macule.analysis.bundle import Bundle
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.conformal import sets
 from macule.analysis.network import Network
 from macule.analysis.patient import Modality, encode
@@ -107,10 +108,10 @@ Measure = Callable[[Floats, metrics.Weights], Floats]
 
 def measures(bundle: Bundle, targets: NDArray[np.int64]) -> dict[str, Measure]:
     """What is read off calibrated shares (N, K). Each gives a value a set of weights."""
-    suspicious = calibrate.SUSPICIOUS[targets]
+    suspicious = SUSPICIOUS[targets]
     found: dict[str, Measure] = {
         "balanced accuracy": lambda s, w: metrics.balanced_accuracy(s.argmax(1), targets, w),
-        "malignant AUC": lambda s, w: metrics.auc(s[:, calibrate.SUSPICIOUS].sum(1), suspicious, w),
+        "malignant AUC": lambda s, w: metrics.auc(s[:, SUSPICIOUS].sum(1), suspicious, w),
         "melanoma AUC": lambda s, w: metrics.auc(s[:, MELANOMA], targets == MELANOMA, w),
         "calibration error": lambda s, w: metrics.calibration_error(s.max(1), s.argmax(1) == targets, w),
     }
@@ -119,7 +120,7 @@ def measures(bundle: Bundle, targets: NDArray[np.int64]) -> dict[str, Measure]:
         found["coverage"] = lambda s, w: metrics.accuracy(sets(s, limits)[places, targets], w)
     low = bundle.thresholds.medium.probability
     found["malignant called low"] = lambda s, w: metrics.accuracy(
-        s[suspicious][:, calibrate.SUSPICIOUS].sum(1) < low, w[:, suspicious])
+        s[suspicious][:, SUSPICIOUS].sum(1) < low, w[:, suspicious])
     return found
 
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from macule import bundles
 from macule.analysis import gate, schema, shelf
 from macule.analysis.calibration import Calibration, MalignantSum
@@ -158,7 +156,7 @@ def _build(folder: Path, content: dict[str, Any]) -> Bundle:
 def _calibration(entry: dict[str, Any]) -> Calibration:
     malignant = entry.get("malignant")
     return Calibration(float(entry["temperature"]), None if malignant is None else MalignantSum(
-        float(malignant["scale"]), np.array([float(malignant["shift"][code.value]) for code in Diagnosis])))
+        float(malignant["scale"]), tuple(float(malignant["shift"][code.value]) for code in Diagnosis)))
 
 
 def _threshold(entry: dict[str, float]) -> Threshold:

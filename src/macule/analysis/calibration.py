@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,21 @@ from macule.taxonomy import Diagnosis
 
 #: Which entries of a probability vector count towards the malignant probability.
 SUSPICIOUS = np.array([code.suspicious for code in Diagnosis])
-#: What a probability of nothing counts as where a logarithm or a ratio is taken of it.
+#: What a probability of nothing counts as where its logarithm is taken.
 TINY = 1e-300
 
 
 @dataclass(frozen=True)
 class MalignantSum:
     """Bias-corrected temperature scaling (Alexandari et al. 2020), softmax(scale * logits + shift), of which only the
-    sum of the suspicious classes is taken. shift: float64, shape (K,)."""
+    sum of the suspicious classes is taken. shift: one a class."""
 
     scale: float
-    shift: NDArray[np.float64] = field(repr=False)
+    shift: tuple[float, ...]
+
+    def over(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shape (N, K), before the softmax."""
+        return np.asarray(logits * self.scale + np.array(self.shift))
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,12 @@ class Calibration:
 
     def shares(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities. logits: shape (N, K). Returns: shape (N, K), each row sums to 1."""
-        found = softmax(logits / self.temperature)
-        if self.malignant is None:
-            return found
-        wanted = softmax(logits * self.malignant.scale + self.malignant.shift)
-        for group in (SUSPICIOUS, ~SUSPICIOUS):
-            share = found[:, group].sum(axis=1, keepdims=True)
-            found[:, group] *= wanted[:, group].sum(axis=1, keepdims=True) / np.maximum(share, TINY)
-        return np.asarray(found / found.sum(axis=1, keepdims=True))
+        logs = logits / self.temperature
+        if self.malignant is not None:
+            wanted = self.malignant.over(logits)
+            for group in (SUSPICIOUS, ~SUSPICIOUS):
+                logs[:, group] += _log_sum_exp(wanted[:, group]) - _log_sum_exp(logs[:, group])
+        return softmax(logs)
 
     def logits(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
         """The other way round, but for a constant a row. shares: shape (N, K), as `shares` gives them.
@@ -52,7 +54,7 @@ class Calibration:
         found = self.temperature * np.log(np.maximum(shares, TINY))
         if self.malignant is None:
             return found
-        scaled = found * self.malignant.scale + self.malignant.shift
+        scaled = self.malignant.over(found)
         for group in (SUSPICIOUS, ~SUSPICIOUS):
             whole = np.log(np.maximum(shares[:, group].sum(axis=1, keepdims=True), TINY))
             found[:, group] += (whole - _log_sum_exp(scaled[:, group])) / self.malignant.scale

@@ -64,7 +64,7 @@ def _check_calibration(calibration: Any) -> None:
 
 
 def _check_thresholds(thresholds: Any) -> None:
-    _keys("thresholds", thresholds, ("medium", "high", "cannot_exclude"), ("fitted_on", "n"))
+    _keys("thresholds", thresholds, ("medium", "high", "cannot_exclude"), ("fitted_on", "n", "within"))
     medium, high = (_check_threshold(name, thresholds[name]) for name in ("medium", "high"))
     if high < medium:
         raise ValueError(f"the high threshold, {high}, is below the medium one, {medium}")

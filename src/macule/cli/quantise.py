@@ -32,7 +32,7 @@ def quantise(
     seed: Annotated[int, typer.Option(min=0, help="Of the pictures that are drawn.")] = 0,
     threads: options.Threads = None,
 ) -> None:
-    """Quantise a bundle: temperature, thresholds, gate, conformal limits, baselines and index are fitted anew."""
+    """Quantise a bundle: calibration, thresholds, gate, conformal limits, baselines and index are fitted anew."""
     need_training()
     from macule.analysis import bundle as bundles
     from macule.analysis import inventory

@@ -11,6 +11,7 @@ import typer
 from macule.cli import options
 from macule.cli.progress import bars
 from macule.cli.train import need_training
+from macule.errors import UsageError
 
 
 def refit(
@@ -18,8 +19,10 @@ def refit(
     *,
     data: Annotated[Path, typer.Option(help="The folder that holds the data sets that it was made of, as unzipped.")],
     out: Annotated[Path | None, typer.Option(help="The new bundle's folder; by default the bundle itself.")] = None,
-    most: Annotated[int, typer.Option(min=100, help="Training pictures to look at, if there are more.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the pictures that are drawn, and of those looked at.")] = 0,
+    most: Annotated[int | None, typer.Option(min=100, help="Training pictures to look at, if there are more; 20,000 "
+                                                           "where it is not given.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the pictures that are drawn, and of those looked at; 0 "
+                                                         "where it is not given.")] = None,
     threads: options.Threads = None,
     calibration: Annotated[bool, typer.Option("--calibration", help="Fit calibration, thresholds and conformal sets, "
                                                                    "and nothing else.")] = False,
@@ -31,10 +34,13 @@ def refit(
     from macule.training import recalibrate, rewriting
     from macule.training import refit as refits
 
+    if calibration and (most, seed) != (None, None):
+        raise UsageError("--calibration draws nothing and looks at no training picture: leave --most and --seed out.")
     rewriting.recover(bundle)
     found = bundles.load(bundle)
     with bars() as start:
-        how = refits.Refit(most=most, seed=seed, threads=threads, log=typer.echo, start=start)
+        how = refits.Refit(most=most or refits.MOST_TRAINING_PICTURES, seed=seed or 0, threads=threads, log=typer.echo,
+                           start=start)
         fit = recalibrate.recalibrate if calibration else refits.refit
         folder = fit(found, data, out or found.folder, now=datetime.now(UTC), how=how)
     again = bundles.load(folder)

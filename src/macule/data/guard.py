@@ -21,6 +21,11 @@ Rows = NDArray[np.bool_]
 MARK = "LEAKY"
 
 
+def marked(entry: Mapping[str, Any], leaky: bool) -> dict[str, Any]:
+    """An entry of bundle.json, with what it was fitted on marked if that leaks."""
+    return {**entry, "fitted_on": f"{MARK} {entry['fitted_on']}"} if leaky and "fitted_on" in entry else dict(entry)
+
+
 def mark(leaky: bool | None) -> str:
     """What stands before every figure. leaky: None where a bundle does not say what it has seen."""
     return {True: f"{MARK} ", False: "", None: "LEAK UNKNOWN "}[leaky]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.errors import BundleInvalid
 from macule.evaluation import metrics
 from macule.evaluation.baseline_file import FILE, Baselines, Linear, load

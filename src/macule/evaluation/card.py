@@ -167,7 +167,7 @@ def _put(folder: Path, changes: Mapping[str, Any]) -> None:
     bundle = replace(bundles.load(folder), metrics=content["metrics"])
     card_text.render(bundle, content)  # what cannot be rendered changes nothing
     told = json.dumps(content, indent=2, allow_nan=False)
-    with writing(manifest) as stream:  # the only copy of temperature and thresholds
+    with writing(manifest) as stream:  # the only copy of calibration and thresholds
         stream.write(told + "\n")
     for _ in range(2):  # it tells the size of what is there, itself included
         text = card_text.render(bundle, content)

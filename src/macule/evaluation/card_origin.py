@@ -65,7 +65,14 @@ def _made(bundle: Bundle, made: Mapping[str, Any]) -> list[str]:
     else:
         lines = [f"- **Made**: {bundle.created}, `macule quantise` of {_named(quantised)}, macule "
                  f"{quantised['macule']}.", f"- **Before that**: {_named(quantised)} was made by {how}."]
-    return [*lines, *_onward(made)]
+    return [*lines, *_recalibrated(made), *_onward(made)]
+
+
+def _recalibrated(made: Mapping[str, Any]) -> list[str]:
+    if (how := made.get("recalibrated")) is None:
+        return []
+    return [f"- **Recalibrated**: {how['at'].partition('T')[0]}, `macule refit --calibration`, macule {how['macule']}: "
+            f"{', '.join(how['fitted'])} fitted anew to {how['pictures']:,} pictures of the calibration part."]
 
 
 def _trained(bundle: Bundle, made: Mapping[str, Any]) -> str:

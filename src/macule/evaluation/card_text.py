@@ -153,15 +153,15 @@ def _found(exams: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _thresholds(content: Mapping[str, Any]) -> list[str]:
     thresholds, mark = content["thresholds"], guard.mark(bool(content["provenance"].get("leaky")))
-    _, _, where = thresholds.get("fitted_on", "").partition("; ")
+    within = f", over all and in each {thresholds['within']} with enough of them" if "within" in thresholds else ""
     apart = [] if "malignant" not in content["calibration"] else [
         "How much the malignant classes have together is calibrated apart from how they share it (a factor and a shift "
         "for each class against one temperature)."]
     return [
         f"{mark}Medium risk starts at a malignant probability of {thresholds['medium']['probability']:.3f} and high "
-        f"risk at {thresholds['high']['probability']:.3f}: sensitivity {thresholds['medium']['sensitivity']:.0%} and "
-        f"{thresholds['high']['sensitivity']:.0%} on the calibration part ({thresholds['n']} pictures)"
-        f"{', ' * bool(where)}{where}. They shift with the clinic.", *apart,
+        f"risk at {thresholds['high']['probability']:.3f}: sensitivity at least "
+        f"{thresholds['medium']['sensitivity']:.0%} and {thresholds['high']['sensitivity']:.0%} on the calibration "
+        f"part ({thresholds['n']} pictures){within}. They shift with the clinic.", *apart,
     ]
 
 

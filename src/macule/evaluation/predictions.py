@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.pipeline import Analyzer, shared_analyzer
 from macule.analysis.result import Assessment
 from macule.data.engine import Engine, Local

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from macule.analysis.bundle import Bundle
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.data import sources
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Confusion, Figure, Floats, Ranking, Reliability, Weights

@@ -144,8 +144,8 @@ def _limits(limits: Limits | None) -> str:
     if limits is None:
         return "The thresholds of the model that answered are no longer to be had here."
     return "  ".join(
-        f"{name} from {parts.percent(limit.probability)}: {parts.percent(limit.sensitivity)} of cancers and precursors "
-        "in the pictures that set it lay above."
+        f"{name} from {parts.percent(limit.probability)}: at least {parts.percent(limit.sensitivity)} of cancers and "
+        "precursors in the pictures that set it lay above."
         for name, limit in (("Medium", limits.medium), ("High", limits.high)))
 
 
@@ -191,7 +191,7 @@ def _excluded(paper: Paper, exam: ExamPaper, x: float, width: float) -> None:
     for code in found:
         limit = None if exam.limits is None else exam.limits.cannot_exclude.get(code.value)
         said = "" if limit is None else (
-            f", from {parts.percent(limit.probability)} (sensitivity {parts.percent(limit.sensitivity)})")
+            f", from {parts.percent(limit.probability)} (sensitivity at least {parts.percent(limit.sensitivity)})")
         paper.body(f"{code.entry.name}{said}", x=x, width=width, size=8.5)
     plausible = exam.result.get("plausible")
     if plausible is not None:

@@ -100,7 +100,7 @@ class Served:
         over = self.calibration.malignant
         if over is None:
             return logits / self.calibration.temperature
-        return logits * over.scale + torch.as_tensor(over.shift, dtype=logits.dtype)
+        return logits * over.scale + torch.tensor(over.shift, dtype=logits.dtype)
 
 
 def _squashed(picture: Tensor, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A trained network -> a bundle: export, temperature, thresholds, gate and bundle.json."""
+"""A trained network -> a bundle: export, calibration, thresholds, gate and bundle.json."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ def write_spoken(spoken: nn.Module, start: Start, recipe: Recipe, parts: Parts, 
         "model": {"file": model.name, "sha256": export.sha256(model)},
         "preprocessing": spec.to_dict(),
         "classes": [code.value for code in CODES],
-        "calibration": fit.entry(how, fitted_on=_fitted_on(recipe, within), count=len(allowed)),
-        "thresholds": fit.thresholds(how.shares(logits), allowed, fit.strata(parts.calibration))
-        | _warning(parts),
+        "calibration": guard.marked(fit.entry(how, fitted_on=_fitted_on(recipe, within), count=len(allowed)),
+                                    parts.leaky),
+        "thresholds": guard.marked(fit.thresholds(how.shares(logits), allowed, fit.strata(parts.calibration)),
+                                   parts.leaky),
         "gate": {"file": "gate.npz", "threshold": gate.threshold, "quantile": fit.GATE_QUANTILE},
         "metrics": {},
         "provenance": _provenance(recipe, start, parts, gap) | _run(recipe, predictions)
@@ -185,10 +186,6 @@ def _write_predictions(path: Path, parts: Parts, calibration: NDArray[np.float64
 def _every(records: Sequence[Record], count: int) -> list[Record]:
     """About `count` of the records, evenly spread."""
     return list(records[::max(1, len(records) // count)])
-
-
-def _warning(parts: Parts) -> dict[str, str]:
-    return {"fitted_on": f"{guard.MARK} calibration part"} if parts.leaky else {}
 
 
 def _hashes(parts: Parts) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What is fitted after training: temperature and thresholds on the calibration part alone, and the gate."""
+"""What is fitted after training: calibration and thresholds on the calibration part alone, and the gate."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ GATE_QUANTILE = 0.995
 #: Of the largest: less is the noise of single precision.
 LEAST_VARIATION = 1e-5
 NEWTON_STEPS, NEWTON_CLOSE, NEWTON_FARTHEST = 50, 1e-6, 1.0
+#: In what each sensitivity is reached: see `strata`.
+WITHIN = "data set and kind of picture"
 softmax = calibration.softmax
 
 
@@ -54,29 +56,31 @@ def temperature(logits: Rows, allowed: NDArray[np.bool_]) -> float:
     return float(min(grid, key=lambda t: negative_log_likelihood(logits / t, allowed)))
 
 
-def malignant_sum(logits: Rows, allowed: NDArray[np.bool_]) -> MalignantSum:
+def malignant_sum(logits: Rows, allowed: NDArray[np.bool_]) -> MalignantSum | None:
     """One factor and one shift a class with the largest likelihood (Alexandari et al. 2020), for `Calibration`.
 
     With a normal prior of deviation 1 on how far they are from a factor of 1 and no shift, since most classes have few
     pictures: a class that has none stays where it is. Newton's method, with the curvature of single labels.
-    logits: shape (N, K). allowed: bool, shape (N, K).
+    logits: shape (N, K). allowed: bool, shape (N, K); rows without any class do not count.
+    Returns: None where no factor above 0 is found: the logits of a network that has learnt nothing carry no sum.
     """
+    told = allowed.any(axis=1)
+    logits, allowed = logits[told], allowed[told]
     count, classes = logits.shape
     start = np.append(np.zeros(classes), 1.0)
     rows = np.concatenate([np.broadcast_to(np.eye(classes), (count, classes, classes)), logits[:, :, None]], axis=2)
     found = start.copy()
     for _ in range(NEWTON_STEPS):
         shares = softmax(rows @ found)
-        within = shares * allowed
-        within /= np.maximum(within.sum(axis=1, keepdims=True), 1e-12)
+        within = softmax(np.where(allowed, rows @ found, -np.inf))
         mean = np.einsum("nk,nkp->np", shares, rows)
         slope = np.einsum("nk,nkp->p", shares - within, rows) + (found - start)
         curvature = np.einsum("nk,nkp,nkq->pq", shares, rows, rows, optimize=True) - mean.T @ mean + np.eye(len(start))
         step = np.linalg.solve(curvature, slope)
         found -= np.clip(step, -NEWTON_FARTHEST, NEWTON_FARTHEST)
-        if np.abs(step).max() < NEWTON_CLOSE:
-            break
-    return MalignantSum(float(max(found[-1], NEWTON_CLOSE)), found[:-1])
+        if np.abs(step).max() < NEWTON_CLOSE and found[-1] > 0:
+            return MalignantSum(float(found[-1]), tuple(found[:-1].tolist()))
+    return None
 
 
 def calibrated(logits: Rows, allowed: NDArray[np.bool_]) -> Calibration:
@@ -157,8 +161,8 @@ def thresholds(shares: Rows, allowed: NDArray[np.bool_], within: Sequence[str] =
         "medium": _entry(threshold(malignant, positive, MEDIUM_SENSITIVITY, within), MEDIUM_SENSITIVITY),
         "high": _entry(threshold(malignant, positive, HIGH_SENSITIVITY, within), HIGH_SENSITIVITY),
         "cannot_exclude": exclusion,
-        "fitted_on": "calibration part, lesion-disjoint from training and test"
-        + ("; reached in each data set and kind of picture" if within else ""),
+        "fitted_on": "calibration part, lesion-disjoint from training and test",
+        **({"within": WITHIN} if within else {}),
         "n": len(allowed),
     }
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.data.record import Record
 from macule.errors import ClassMissing, DatasetError
 from macule.taxonomy import Diagnosis

@@ -105,12 +105,13 @@ def narrowed(parts: Parts, names: Sequence[str]) -> Parts:
 
 def scoreable(parts: Parts, targets: Targets) -> Parts:
     """Without the pictures outside the training part whose label does not say which class of `targets` they are."""
-    kept = {role: [record for record in getattr(parts, role) if _clear(record, targets)] for role in ROLES[1:]}
+    kept = {role: [record for record in getattr(parts, role) if clear(record, targets)] for role in ROLES[1:]}
     vague = sum(len(getattr(parts, role)) - len(records) for role, records in kept.items())
     return replace(parts, calibration=kept["calibration"], test=kept["test"], vague=vague)
 
 
-def _clear(record: Record, targets: Targets) -> bool:
+def clear(record: Record, targets: Targets) -> bool:
+    """Whether its label says which class of `targets` it is."""
     return int(labels.rows([record], targets).sum()) == 1
 
 

@@ -208,14 +208,9 @@ class _Fitted:
         for name, save in self.files.items():
             save(self.folder / name)
         (self.folder / CARD).unlink(missing_ok=True)
-        marked = self._marked() if told.get("leaky") else self.entries
+        marked = {key: guard.marked(entry, bool(told.get("leaky"))) for key, entry in self.entries.items()}
         with writing(path) as stream:
             stream.write(json.dumps(kept | marked | {"metrics": {}, "provenance": told}, indent=2) + "\n")
-
-    def _marked(self) -> dict[str, Any]:
-        """Limits of a leaking split say so, as its thresholds do."""
-        return {key: entry | {"fitted_on": f"{guard.MARK} {entry['fitted_on']}"} if "fitted_on" in entry else entry
-                for key, entry in self.entries.items()}
 
     def _leave(self, name: str, why: str) -> None:
         self.left_out[name] = why

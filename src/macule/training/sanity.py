@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from macule.analysis import bundle as bundles
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.data.sources.folder import FOLDER, KINDS
 from macule.errors import MaculeError, TrainingFault
 from macule.training import bundling

@@ -11,7 +11,7 @@ from macule.analysis.calibration import SUSPICIOUS, Calibration, MalignantSum, s
 from macule.taxonomy import Diagnosis
 
 CLASSES = len(Diagnosis)
-SHIFT = np.linspace(-1, 1, CLASSES)
+SHIFT = tuple(np.linspace(-1, 1, CLASSES))
 APART = Calibration(1.3, MalignantSum(0.8, SHIFT))
 
 
@@ -22,7 +22,8 @@ def logits() -> np.ndarray:
 
 def test_the_malignant_sum_is_that_of_the_biases_and_the_rest_keeps_its_proportions(logits: np.ndarray) -> None:
     found, plain = APART.shares(logits), softmax(logits / 1.3)
-    assert found[:, SUSPICIOUS].sum(axis=1) == pytest.approx(softmax(logits * 0.8 + SHIFT)[:, SUSPICIOUS].sum(axis=1))
+    wanted = softmax(logits * 0.8 + np.array(SHIFT))[:, SUSPICIOUS].sum(axis=1)
+    assert found[:, SUSPICIOUS].sum(axis=1) == pytest.approx(wanted)
     for group in (SUSPICIOUS, ~SUSPICIOUS):
         inside = [each[:, group] / each[:, group].sum(axis=1, keepdims=True) for each in (found, plain)]
         assert inside[0] == pytest.approx(inside[1])
@@ -38,6 +39,13 @@ def test_what_was_calibrated_can_be_undone(logits: np.ndarray, how: Calibration)
     assert again - again.mean(axis=1, keepdims=True) == pytest.approx(logits - logits.mean(axis=1, keepdims=True))
 
 
+def test_a_group_that_is_nothing_at_the_temperature_keeps_its_sum() -> None:
+    logits = np.where(SUSPICIOUS, -80.0, 80.0)[None]
+    faint = Calibration(0.2, MalignantSum(0.01, (0.0,) * CLASSES))
+    wanted = softmax(logits * 0.01)[:, SUSPICIOUS].sum()
+    assert wanted > 0.1 and faint.shares(logits)[:, SUSPICIOUS].sum() == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize("sure", [0, CLASSES - 1])
 def test_logits_far_apart_still_give_probabilities(sure: int) -> None:
     far = np.full((1, CLASSES), -1e4)
@@ -51,6 +59,4 @@ def test_a_bundle_says_which_it_is(tmp_path) -> None:
     shift = {code.value: float(value) for code, value in zip(Diagnosis, SHIFT, strict=True)}
     malignant = {"scale": 0.8, "shift": shift}
     folder = write_bundle(tmp_path / "apart", calibration={"temperature": 1.3, "malignant": malignant})
-    how = bundles.load(folder).calibration
-    assert how.malignant is not None and (how.temperature, how.malignant.scale) == (1.3, 0.8)
-    assert how.malignant.shift == pytest.approx(SHIFT)
+    assert bundles.load(folder).calibration == APART

@@ -92,6 +92,11 @@ def test_the_whole_chain_ends_with_a_card_of_each() -> None:
     assert default[default.index("--against") + 1] == "src/macule/bundles/default"
 
 
+def test_help_is_words_and_no_command() -> None:
+    done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stderr == "" and "make folds" in done.stdout
+
+
 def test_a_step_that_is_done_is_skipped(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     for stamp in (".venv-dev/.made", "work/lite/.made", "work/onward/.made", "work/default/.made"):

@@ -59,6 +59,14 @@ def test_the_recipe_is_named_and_not_the_bundle(told):
     assert LOOKED not in text and "Goes on from" not in text
 
 
+def test_what_was_recalibrated_says_so(told):
+    how = {"at": "2026-11-22T03:17:36+00:00", "macule": "0.2", "pictures": 1583,
+           "fitted": ["calibration", "thresholds"]}
+    text = told(FLOAT | {"recalibrated": how})
+    assert "**Recalibrated**: 2026-11-22, `macule refit --calibration`, macule 0.2: calibration, thresholds" in text
+    assert "1,583 pictures" in text and "Recalibrated" not in told(FLOAT, "plain")
+
+
 def test_a_bundle_in_whole_numbers_says_so_and_of_what(told):
     text = told(FLOAT | {"quantised": QUANTISED, "refit": REFIT}, "lite")
     assert "`macule quantise` of bundle default ba9876543210, macule 0.2." in text

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from macule.analysis.bundle import Threshold, Thresholds
-from macule.analysis.calibrate import SUSPICIOUS, risk
-from macule.analysis.calibration import Calibration, MalignantSum
+from macule.analysis.calibrate import risk
+from macule.analysis.calibration import SUSPICIOUS, Calibration, MalignantSum
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.evaluation import calibration, decision, diagnosis
@@ -134,7 +134,7 @@ def test_nothing_was_answered(exam):
 
 def test_the_report_says_if_the_malignant_sum_is_calibrated_apart(exam):
     plain = exam(drawn(200))
-    apart = dataclasses.replace(plain.bundle, calibration=Calibration(1.0, MalignantSum(1.0, -1.0 * SUSPICIOUS)))
+    apart = dataclasses.replace(plain.bundle, calibration=Calibration(1.0, MalignantSum(1.0, tuple(-1.0 * SUSPICIOUS))))
     for given, told in ((plain, False), (dataclasses.replace(plain, bundle=apart), True)):
         found = calibration.measure(given)
         assert found["malignant_apart"] is told

@@ -293,6 +293,13 @@ def test_what_cannot_be_done_without_data(folder, capfd, options, words):
     assert words in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("name", shelf.names(shelf.embedded()))
+def test_an_embedded_card_is_what_its_bundle_says(name, tmp_path):
+    shutil.copytree(shelf.embedded() / name, tmp_path / name)
+    card.rewrite(tmp_path / name)
+    assert (tmp_path / name / "card.md").read_text() == (shelf.embedded() / name / "card.md").read_text()
+
+
 def test_figures_out_of_fold_are_added_to_the_card(folder, tmp_path, capfd):
     exam = json.loads((folder / "bundle.json").read_text())["metrics"]["exams"][0]
     part = {key: exam[key] for key in ("pictures", "lesions", "refused", "failed", "classes", *card.HEADLINES,

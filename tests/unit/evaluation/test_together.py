@@ -64,7 +64,7 @@ def test_a_lesion_is_answered_as_the_analyzer_answers_it(analyzer, tiny_bundle, 
 
 
 @pytest.mark.parametrize("how", [Calibration(0.7), Calibration(2.5), Calibration(0.7, MalignantSum(
-    1.2, np.linspace(-1, 1, len(CODES))))])
+    1.2, tuple(np.linspace(-1, 1, len(CODES)))))])
 def test_it_is_the_mean_of_the_logits_that_is_calibrated(how):
     logits = np.random.default_rng(0).normal(0, 4, (3, len(CODES)))
     wanted = how.shares(logits.mean(axis=0, keepdims=True))[0]

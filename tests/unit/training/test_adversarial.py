@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from macule_testing import draw, encode, write_bundle
 
 from macule.analysis import bundle as bundles
 from macule.analysis import preprocess
+from macule.analysis.calibration import Calibration, MalignantSum
 from macule.analysis.patient import Patient
 from macule.analysis.pipeline import Analyzer
 from macule.data.record import Record
@@ -114,11 +116,13 @@ def test_the_loop_sees_what_serving_sees(shape):
     assert np.array_equal(views.numpy(), preprocess.make_views(inside.numpy(), 8))
 
 
-def test_margin_is_the_bundles_own_log_odds(tiny_bundle, analyzer):
+@pytest.mark.parametrize("malignant", [None, MalignantSum(0.8, tuple(np.linspace(-2, 1, 11)))])
+def test_margin_is_the_bundles_own_log_odds(tiny_bundle, malignant):
+    bundle = dataclasses.replace(tiny_bundle, calibration=Calibration(1.5, malignant))
     rgb = draw(width=300, height=240, seed=4)
-    served = adversarial.Served(from_bundle.network(tiny_bundle), tiny_bundle.preprocessing, tiny_bundle.calibration)
+    served = adversarial.Served(from_bundle.network(bundle), bundle.preprocessing, bundle.calibration)
     found = torch.sigmoid(served.margin(torch.from_numpy(rgb.transpose(2, 0, 1) / np.float32(255)), torch.zeros(13)))
-    assert float(found) == pytest.approx(analyzer.analyze(encode(rgb)).assessment.malignant, abs=2e-3)
+    assert float(found) == pytest.approx(Analyzer(bundle).analyze(encode(rgb)).assessment.malignant, abs=2e-3)
 
 
 def test_measured_end_to_end(tiny_bundle, records):

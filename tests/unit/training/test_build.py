@@ -206,7 +206,7 @@ def test_a_bundle_that_is_not_refitted_answers_alike(built, tmp_path, small, mon
     monkeypatch.setattr(export, "to_onnx", to_onnx)
     build.build(built.recipe, Source(built.root, tmp_path / "work"), tmp_path / "out", refitted=False, log=_silent)
     bare, whole = bundles.load(tmp_path / "out"), bundles.load(built.out)
-    assert (bare.calibration.temperature, bare.thresholds) == (whole.calibration.temperature, whole.thresholds)
+    assert (bare.calibration, bare.thresholds) == (whole.calibration, whole.thresholds)
     assert whole.conformal is not None and bare.conformal is None
     assert {path.name for path in bare.folder.iterdir()} == {"bundle.json", "gate.npz", "model.onnx", membership.FILE}
 

@@ -20,7 +20,7 @@ import heads_scoring as scoring
 from heads_embeddings import Linear
 from heads_fit import Basis, Generalised, Material, Setting
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.patient import Modality, Patient, encode
 from macule.data.record import Record
 from macule.data.vocabulary import Confirmation

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the training extra")
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.analysis.patient import Patient
 from macule.data.record import Record
 from macule.data.sources import cells

@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="needs the training extra")
 import torch
 from torch.nn import functional
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
 from macule.training import losses

@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="needs the training extra")
 import numpy as np
 import torch
 
-from macule.analysis.calibrate import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS
 from macule.errors import UsageError
 from macule.taxonomy import Diagnosis
 from macule.training.networks import build, spread

@@ -51,7 +51,7 @@ class Bench:
         monkeypatch.setattr(kfold, "cross_validate", self._folds)
         monkeypatch.setattr(combine, "combine", self._combine)
         # The class shifts were fitted to the pictures that are compared here: they must not count.
-        how = Calibration(2.0, MalignantSum(1.0, np.linspace(-3, 3, len(miniature.Diagnosis))))
+        how = Calibration(2.0, MalignantSum(1.0, tuple(np.linspace(-3, 3, len(miniature.Diagnosis)))))
         monkeypatch.setattr(bundles, "load", lambda name: SimpleNamespace(calibration=how, sha256=str(name)))
         monkeypatch.setattr(run_page, "write", lambda *_, **__: None)
 

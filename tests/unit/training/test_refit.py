@@ -13,10 +13,11 @@ import miniature
 from macule_testing import draw, write_bundle
 
 from macule.analysis import bundle as bundles
+from macule.cli.app import run as command
 from macule.data import membership, sources
 from macule.errors import DatasetError, TooFewPictures, UsageError
 from macule.evaluation import baseline_file, neighbours
-from macule.training import fit, presence, recalibrate, refit
+from macule.training import fit, prepare, presence, recalibrate, refit
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 LABELS = ("nv", "mel", "bkl", "nv")
@@ -195,13 +196,50 @@ def test_a_bundle_is_calibrated_anew_and_all_else_stays(data, tmp_path, _few):
     for key in ("gate", "model", "preprocessing", "id", "created"):
         assert content[key] == before[key]
     assert content["provenance"]["refit"] == before["provenance"]["refit"]
-    assert content["provenance"]["recalibrated"]["pictures"] == len(CALIBRATION)
+    told = content["provenance"]["recalibrated"]
+    assert told["pictures"] == len(CALIBRATION) and told["fitted"] == ["calibration", "conformal", "thresholds"]
+    assert content["thresholds"]["within"] == fit.WITHIN
     assert again(path, data)["calibration"]["malignant"]["scale"] == pytest.approx(how.malignant.scale, rel=1e-4)
 
 
 def test_what_a_leaking_split_calibrates_is_marked(data, tmp_path, _few):
     content = again(make(tmp_path / "one", data, leaky=True), data)
     assert all(content[key]["fitted_on"].startswith("LEAKY") for key in ("calibration", "thresholds", "conformal"))
+
+
+def test_it_goes_elsewhere_and_what_cannot_be_fitted_any_more_goes(data, tmp_path, _few, monkeypatch):
+    path = make(tmp_path / "one", data)
+    run(path, data)
+    before = (path / "bundle.json").read_bytes()
+    monkeypatch.setattr(refit, "conformal", _too_few)
+    content = again(path, data, tmp_path / "elsewhere")
+    assert (path / "bundle.json").read_bytes() == before
+    assert "conformal" not in content and bundles.load(tmp_path / "elsewhere").conformal is None
+    assert content["provenance"]["recalibrated"]["left_out"] == {"conformal": "too few"}
+
+
+def _too_few(_):
+    raise TooFewPictures("too few")
+
+
+def test_a_bundle_that_was_rewritten_meanwhile_is_left_alone(data, tmp_path, _few, monkeypatch):
+    path = make(tmp_path / "one", data)
+
+    def slow(*given, original=recalibrate.fitted):
+        run(path, data)  # another process
+        return original(*given)
+
+    monkeypatch.setattr(recalibrate, "fitted", slow)
+    with pytest.raises(UsageError, match="was rewritten while its answers were looked at"):
+        again(path, data)
+    content = json.loads((path / "bundle.json").read_text())
+    assert "presence" in content["gate"] and "recalibrated" not in content["provenance"]
+
+
+def test_labels_that_name_no_class_do_not_count(data, tmp_path, _few, monkeypatch):
+    path, clear = make(tmp_path / "one", data), prepare.clear
+    monkeypatch.setattr(prepare, "clear", lambda record, targets: clear(record, targets) and record.diagnosis != "bkl")
+    assert again(path, data)["calibration"]["n"] == len(CALIBRATION) - 6
 
 
 def test_two_classes_are_calibrated_in_their_network(data, tmp_path, _few):
@@ -218,3 +256,11 @@ def test_too_few_melanomas_leave_the_bundle_as_it_was(data, tmp_path, _small):
     with pytest.raises(TooFewPictures, match="positives in the calibration part"):
         again(path, data)
     assert (path / "bundle.json").read_bytes() == before
+
+
+def test_the_command(data, tmp_path, _few, capsys):
+    path = make(tmp_path / "one", data)
+    asked = ["refit", str(path), "--data", str(data), "--calibration", "--threads", "1"]
+    assert command(asked) == 0 and bundles.load(path).calibration.malignant is not None
+    assert command([*asked, "--most", "200"]) == 2
+    assert "leave --most and --seed out" in capsys.readouterr().err

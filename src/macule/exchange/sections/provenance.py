@@ -83,8 +83,8 @@ def _thresholds(limits: Mapping[str, Any]) -> Iterator[_Row]:
     yield "temperature", said(limits["temperature"])
     if limits.get("malignant_scale") is not None:
         shifts = ", ".join(f"{code} {shift:+.2f}" for code, shift in limits["malignant_shift"].items())
-        yield "malignant sum", f"factor {said(limits['malignant_scale'])}; shifts {shifts}"
-    yield "temperature fitted on", f"{said(limits['temperature_fitted_on'])}, n = {said(limits['temperature_n'])}"
+        yield "malignant sum apart", f"factor {said(limits['malignant_scale'])}; shifts {shifts}"
+    yield "calibration fitted on", f"{said(limits['temperature_fitted_on'])}, n = {said(limits['temperature_n'])}"
     yield "gate", f"quantile {said(limits['gate_quantile'])} of the distance"
 
 

@@ -21,7 +21,7 @@ from macule.data.record import Record
 from macule.errors import TooFewPictures, UsageError
 from macule.evaluation import neighbours
 from macule.evaluation.baseline_file import FILE as BASELINES
-from macule.training import bundling, export, fit, refit, rewriting
+from macule.training import bundling, export, fit, prepare, refit, rewriting
 from macule.training.quantise import graph
 from macule.training.quantise.integers import Settings, in_integers
 from macule.training.quantise.ranges import Inputs
@@ -120,17 +120,18 @@ def _write_model(model: onnx.ModelProto, path: Path, sample: Sequence[Record], s
 
 def _write(bundle: Bundle, folder: Path, spec: Preprocessing, calibration: Sequence[Record], pictures: int, *,
            now: datetime.datetime, how: Run) -> None:
-    """bundle.json, with temperature and thresholds of the new network. Raises: TooFewPictures."""
+    """bundle.json, with calibration and thresholds of the new network. Raises: TooFewPictures."""
     content: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     told = content.get("provenance", {})
     targets = Targets(told.get("recipe", {}).get("targets", Targets.DIAGNOSIS.value))
     model = folder / bundle.model.name
+    calibration = [record for record in calibration if prepare.clear(record, targets)]
     how.refitted.log(f"asking the new network about {len(calibration)} pictures of the calibration part")
     logits, _ = bundling.infer(model, spec, calibration)
     allowed = bundling.in_taxonomy(calibration, targets)
     # Of two classes, the graph itself holds the temperature.
     calibrated = fit.calibrated(logits, allowed) if targets is Targets.DIAGNOSIS else bundle.calibration
-    leaky = {"fitted_on": f"{guard.MARK} calibration part"} if told.get("leaky") else {}
+    leaky = bool(told.get("leaky"))
     for name in (CARD, BASELINES, neighbours.FILE):
         (folder / name).unlink(missing_ok=True)  # of the network that stood here before
     content |= {
@@ -138,8 +139,8 @@ def _write(bundle: Bundle, folder: Path, spec: Preprocessing, calibration: Seque
         "created": now.date().isoformat(),
         "model": {"file": model.name, "sha256": export.sha256(model)},
         "preprocessing": spec.to_dict(),
-        "calibration": fit.entry(calibrated, fitted_on="calibration part", count=len(allowed)),
-        "thresholds": fit.thresholds(calibrated.shares(logits), allowed, fit.strata(calibration)) | leaky,
+        "calibration": guard.marked(fit.entry(calibrated, fitted_on="calibration part", count=len(allowed)), leaky),
+        "thresholds": guard.marked(fit.thresholds(calibrated.shares(logits), allowed, fit.strata(calibration)), leaky),
         "metrics": {},
         "provenance": told | {"quantised": {
             "of": bundle.sha256, "of_id": bundle.id, "at": now.replace(microsecond=0).isoformat(),

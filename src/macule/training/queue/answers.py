@@ -27,7 +27,7 @@ _WORDS = {"": None, "0": False, "1": True}
 
 
 def write(folders: Sequence[Path], root: Path, out: Path) -> Path:
-    """The answers of a run, or of all folds together, each at its own bundle's temperature.
+    """The answers of a run, or of all folds together, each at its own bundle's temperature, not as it serves.
 
     root: the folder that holds the data sets. out: the folder of the file.
     Raises: DatasetError if a picture is no longer in its data set.
@@ -58,8 +58,8 @@ def read(folder: Path) -> Predictions:
 def _read(folder: Path) -> list[tuple[str, Floats]]:
     with np.load(folder / LOGITS) as kept:
         names, logits = kept["calibration"].tolist(), kept["calibration_logits"]
-    # By the one temperature, which moves no order: class shifts that were fitted to these very pictures would flatter
-    # the areas that the queue compares.
+    # By the one temperature, and not as served: class shifts that were fitted to these very pictures would flatter the
+    # areas that the queue compares.
     temperature = bundles.load(folder / "bundle").calibration.temperature
     shares = Calibration(temperature).shares(logits) if len(logits) else logits
     return list(zip(names, shares, strict=True))
