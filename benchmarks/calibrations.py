@@ -2,8 +2,9 @@
 
 Three calibrations, each fitted to the bundle's calibration part and asked about its locked part: one temperature; how
 much is malignant calibrated apart, as bundles have it (ADR 19); and bias-corrected temperature scaling for all classes.
-And what thresholds do that are reached over all, or in each data set and kind of picture. Into
-docs/results/calibrations.md. Needs the training extra.
+And what thresholds do that are reached over all, or in each data set and kind of picture. With `--runs RUN...`, the
+folds of a cross-validation instead: one temperature against the malignant sum apart, each as its fold's own calibration
+part says, over all pictures. Into docs/results/calibrations.md. Needs the training extra.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import beside
+import kept
 import numpy as np
 import parted
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ from macule.training import bundling, fit
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "calibrations.md"
 SETS = ("ham10000", "milk10k")
-FIRST = "one temperature"
+FIRST, SERVED = "one temperature", "malignant sum apart (served)"
 Ask = Callable[[Floats], Floats]
 
 
@@ -63,7 +65,7 @@ def ways(held: Part) -> Mapping[str, Ask]:
     if over is None:
         raise MaculeError("no malignant sum can be fitted to these answers: give a bundle that has learnt something.")
     return {FIRST: Calibration(temperature).shares,
-            "malignant sum apart (served)": Calibration(temperature, over).shares,
+            SERVED: Calibration(temperature, over).shares,
             "every class shifted": lambda logits: fit.softmax(over.over(logits))}
 
 
@@ -105,13 +107,36 @@ def _measure(shares: Floats, asked: Sequence[Record], classes: Sequence[int],
 def figures_table(found: Mapping[str, Ask], exam: Part) -> Iterator[str]:
     for kind, here in kinds(exam.records).items():
         asked = [record for record, counts in zip(exam.records, here, strict=True) if counts]
-        rows = measured({name: ask(exam.logits[here]) for name, ask in found.items()}, asked)
-        yield f"\n{kind}, {len(asked)} pictures of {beside.lesions(asked)} lesions:\n"
-        yield f"| calibration | {' | '.join(rows[FIRST])} |"
-        yield "| --- |" + " --- |" * len(rows[FIRST])
-        for name, row in rows.items():
-            shown = (str(figure) if name == FIRST else figure.signed() for figure in row.values())
-            yield f"| {name} | {' | '.join(shown)} |"
+        yield from figures_of(kind, {name: ask(exam.logits[here]) for name, ask in found.items()}, asked)
+
+
+def figures_of(kind: str, found: Mapping[str, Floats], asked: Sequence[Record]) -> Iterator[str]:
+    """found: probabilities by the name of the calibration, (N, 11)."""
+    rows = measured(found, asked)
+    yield f"\n{kind}, {len(asked)} pictures of {beside.lesions(asked)} lesions:\n"
+    yield f"| calibration | {' | '.join(rows[FIRST])} |"
+    yield "| --- |" + " --- |" * len(rows[FIRST])
+    for name, row in rows.items():
+        shown = (str(figure) if name == FIRST else figure.signed() for figure in row.values())
+        yield f"| {name} | {' | '.join(shown)} |"
+
+
+def folds_table(runs: Sequence[Path], data: Path) -> Iterator[str]:
+    """Out of fold. Raises: MaculeError for folds whose bundles have no malignant sum."""
+    known = {name: record for dataset in SETS for every in [sources.load(dataset, data / sources.find(dataset).folder)]
+             for name, record in zip(kept.names(every), every, strict=True)}
+    asked: list[Record] = []
+    found: dict[str, list[Floats]] = {FIRST: [], SERVED: []}
+    for run in runs:
+        how = bundles.load(run / "bundle").calibration
+        if how.malignant is None:
+            raise MaculeError(f"{run} has no malignant sum apart: it is older than that, train it again.")
+        with np.load(run / bundling.PREDICTIONS) as file:
+            names, logits = file["test"].tolist(), file["test_logits"]
+        asked += [known[name] for name in names]
+        found[FIRST].append(Calibration(how.temperature).shares(logits))
+        found[SERVED].append(how.shares(logits))
+    yield from figures_of(f"{len(runs)} folds", {name: np.vstack(parts) for name, parts in found.items()}, asked)
 
 
 def thresholds_table(found: Mapping[str, Ask], held: Part, exam: Part) -> Iterator[str]:
@@ -137,12 +162,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("bundle", nargs="?", default="default")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--links", type=Path, default=parted.LINKS)
+    parser.add_argument("--runs", type=Path, nargs="+", help="the folds of a cross-validation, in place of a bundle")
     parser.add_argument("--page", type=Path, default=PAGE)
     return parser.parse_args()
 
 
 def main() -> None:
     given = arguments()
+    if given.runs:
+        beside.fill(given.page, "folds", "\n".join(folds_table(given.runs, given.data)))
+        return
     bundle = bundles.load(given.bundle)
     held, exam = (part(bundle, given.data, name, given.links) for name in ("calibration", "test"))
     found = ways(held)
