@@ -157,7 +157,7 @@ matrix: $(DEV)/.made
 # The folder of the last cross-validation.
 folded = $$(ls -td work/folds-5folds-* | head -n 1)
 folds: $(DEV)/.made
-	$(DEV)/bin/macule train experiments/folds.toml --folds 5 $(GIVEN)
+	$(DEV)/bin/macule train experiments/recipes/folds.toml --folds 5 $(GIVEN)
 	$(DEV)/bin/macule card --bundle $(BUNDLE) --folds $(folded) --another-recipe
 	$(DEV)/bin/python benchmarks/folds.py $(folded) $(BUNDLE) --data $(DATA) --links $(LINKS)
 

@@ -70,7 +70,7 @@ def test_after_it_everything_is_shown(clinic: Clinic, exam: Exam, reader: Signed
     for ranked in exam.result["diagnoses"]:
         assert ranked["name"] in shown
     assert f"/exams/{exam.id}/heatmap" in shown and f"/exams/{exam.id}/report.pdf?audience=doctor" in shown
-    assert "Cannot exclude" in shown and "sensitivity 95\N{NO-BREAK SPACE}%" in shown
+    assert "Cannot exclude" in shown and "sensitivity at least 95\N{NO-BREAK SPACE}%" in shown
     for print_ in (exam.id, exam.bundle_sha256, exam.preprocessing_sha256, exam.thresholds_sha256):
         assert print_ is not None and print_ in shown
     assert f'hx-get="/cases/{exam.id}/similar"' in shown and f'href="/cases/{exam.id}/history"' in shown

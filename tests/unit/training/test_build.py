@@ -207,7 +207,8 @@ def test_a_bundle_that_is_not_refitted_answers_alike(built, tmp_path, small, mon
     build.build(built.recipe, Source(built.root, tmp_path / "work"), tmp_path / "out", refitted=False, log=_silent)
     bare, whole = bundles.load(tmp_path / "out"), bundles.load(built.out)
     assert (bare.calibration, bare.thresholds) == (whole.calibration, whole.thresholds)
-    assert whole.conformal is not None and bare.conformal is None
+    told = [json.loads((each.folder / "bundle.json").read_text())["provenance"] for each in (bare, whole)]
+    assert ["refit" in each for each in told] == [False, True]
     assert {path.name for path in bare.folder.iterdir()} == {"bundle.json", "gate.npz", "model.onnx", membership.FILE}
 
 

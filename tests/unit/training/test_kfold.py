@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the training extra")
 
+from macule.analysis import bundle as bundles
 from macule.cli.app import run
 from macule.data import membership
 from macule.data.guard import MARK
@@ -88,7 +89,7 @@ def test_each_fold_is_a_run_of_its_own(validated, runs):
     assert "fold 2 of 3: one line\nfold 2 of 3: and another" in log
 
 
-def test_each_picture_is_told_by_its_fold_at_its_own_temperature(validated, runs, pictures):
+def test_each_picture_is_told_by_its_fold_as_it_is_calibrated(validated, runs, pictures):
     found, _, _ = validated
     with (found.folder / kfold.PREDICTIONS).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -96,7 +97,9 @@ def test_each_picture_is_told_by_its_fold_at_its_own_temperature(validated, runs
     row = next(row for row in rows if row["fold"] == "2")
     with np.load(runs[2] / bundling.PREDICTIONS) as kept:
         logits = kept["test_logits"][kept["test"].tolist().index(row["image"])]
-    shares = fit.softmax(logits[None] / 2.0)[0]
+    how = bundles.load(runs[2] / "bundle").calibration
+    assert how.temperature == TEMPERATURES[2] and how.malignant is not None
+    shares = how.shares(logits[None])[0]
     assert [float(row[code.value]) for code in CODES] == pytest.approx(shares, abs=1e-6)
     assert row["diagnosis"] == pictures[row["image"]].diagnosis.value
     suspicious = [share for code, share in zip(CODES, shares, strict=True) if code.suspicious]

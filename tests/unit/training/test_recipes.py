@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,11 @@ def _read(recipe, name):
     for step in name.split("."):
         place = place[int(step)] if step.isdigit() else getattr(place, step)
     return place
+
+
+def test_the_recipe_of_the_folds_can_be_cross_validated():
+    found = recipes.load(str(Path(__file__).parents[3] / "experiments" / "recipes" / "folds.toml"))
+    assert found.datasets == ("ham10000",) and found.network.start is None
 
 
 def test_every_recipe_that_was_promised_is_there():
