@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,12 @@ from macule.web.clinic import pictures as picture_routes
 
 PSEUDONYM, FILE, ADDRESS, SECRET = "ZEBRA-4711", "Marianne_Quitzow.png", "m.quitzow@clinic.example", "s3cr3t-link-Xy9"
 NOTE = "lives in Quitzowstrasse"
-NEVER = (PSEUDONYM, "Quitzow", "quitzow", SECRET, NOTE, "correct horse", "1931")
+NEVER = (PSEUDONYM, "Quitzow", "quitzow", SECRET, NOTE, "correct horse")
+
+
+def leaked(text: str) -> list[str]:
+    """The year by itself: a time may have its digits among others."""
+    return [*(word for word in NEVER if word in text), *re.findall(r"\b1931\b", text)]
 
 
 @pytest.fixture
@@ -72,8 +78,7 @@ def test_a_whole_story_leaves_no_trace_of_a_person(
     monkeypatch.setattr(picture_routes.pictures, "picture", fails)
     assert nurse.get(f"/exams/{exam_id}/picture").status_code == 500
     text = log.getvalue()
-    for word in NEVER:
-        assert word not in text, word
+    assert not leaked(text)
     assert png()[:8].hex() not in text and "\\u0089PNG" not in text
     lines = _lines(log)
     routes = {line.get("route") for line in lines}
@@ -113,7 +118,7 @@ def test_other_packages_leave_their_template_only(log: io.StringIO) -> None:
     assert [line["event"] for line in lines] == [
         "GET %s failed", "job sweep: store_away", "mail to [e-mail] by /p/[secret]", "kept", "job sweep failed"]
     assert lines[3]["dropped"] == ["pseudonym"] and lines[3]["job"] == "sweep" and lines[3]["exam"] == "[bytes]"
-    assert lines[4]["error"] == "KeyError" and not any(word in log.getvalue() for word in NEVER)
+    assert lines[4]["error"] == "KeyError" and not leaked(log.getvalue())
 
 
 def test_configuring_takes_every_logger_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,10 +90,11 @@ class Folder:
 
     def _ready(self) -> None:
         """The folder, made by its first picture. Once seen it is never made again: it is a disk that fell off."""
+        before = self._seen  # read first: two first pictures at once may both make the folder
         if (self._root / MARKER).exists():
             self._seen = True
             return
-        if self._seen:
+        if before:
             raise gone()
         (self._root / INCOMING).mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._root / MARKER).touch(mode=0o600)
