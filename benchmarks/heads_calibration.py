@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 
-from macule.analysis.calibration import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.analysis.patient import Modality
 from macule.evaluation import metrics
 from macule.training import fit
@@ -89,18 +89,18 @@ def fitted(method: Method, logits: Floats, exam: Exam) -> Calibrated:
 
     def calibrated(given: Floats, kind: NDArray[np.intp]) -> Floats:
         chosen = kind * method.by_modality
-        return fit.softmax(given * factor[chosen] + added[chosen])
+        return softmax(given * factor[chosen] + added[chosen])
 
     return calibrated
 
 
 def _isotonic(logits: Floats, exam: Exam) -> Calibrated:
     temperature = fit.temperature(logits, exam.allowed)
-    sums = fit.softmax(logits / temperature)[:, SUSPICIOUS].sum(axis=1)
+    sums = softmax(logits / temperature)[:, SUSPICIOUS].sum(axis=1)
     steps = IsotonicRegression(y_min=1e-3, y_max=1 - 1e-3, out_of_bounds="clip").fit(sums, SUSPICIOUS[exam.targets])
 
     def calibrated(given: Floats, _kind: NDArray[np.intp]) -> Floats:
-        shares = fit.softmax(given / temperature)
+        shares = softmax(given / temperature)
         return shared(shares, steps.predict(shares[:, SUSPICIOUS].sum(axis=1)))
 
     return calibrated
@@ -111,7 +111,7 @@ def _grouped(method: Method, logits: Floats, exam: Exam) -> Calibrated:
     outer = fitted(replace(method, inside=False), logits, exam)
 
     def calibrated(given: Floats, kind: NDArray[np.intp]) -> Floats:
-        return shared(fit.softmax(given / temperature), outer(given, kind)[:, SUSPICIOUS].sum(axis=1))
+        return shared(softmax(given / temperature), outer(given, kind)[:, SUSPICIOUS].sum(axis=1))
 
     return calibrated
 

@@ -8,9 +8,8 @@ import numpy as np
 from heads_embeddings import Floats
 from heads_scoring import Bools, Exam, Metric, balanced, compare, error, malignant, table
 
-from macule.analysis.calibration import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.analysis.patient import Modality
-from macule.training import fit
 
 COLUMNS = ("balanced accuracy", "malignant AUC", "calibration error")
 
@@ -47,10 +46,10 @@ def several(exam: Exam, name: str) -> list[list[int]]:
 
 def ways(name: str) -> dict[str, Callable[[Floats], Floats]]:
     """Name -> tempered logits of one lesion's pictures, (P, K) -> probabilities, (K,)."""
-    alone = {"the first picture": lambda z: fit.softmax(z)[0]} if name == "ham10000" else {
-        "the dermoscopic picture": lambda z: fit.softmax(z)[0], "the clinical picture": lambda z: fit.softmax(z)[-1]}
+    alone = {"the first picture": lambda z: softmax(z)[0]} if name == "ham10000" else {
+        "the dermoscopic picture": lambda z: softmax(z)[0], "the clinical picture": lambda z: softmax(z)[-1]}
     return {**alone,
-            "mean logits (the same as the mean embedding)": lambda z: fit.softmax(z.mean(axis=0, keepdims=True))[0],
-            "mean probability": lambda z: np.asarray(fit.softmax(z).mean(axis=0)),
+            "mean logits (the same as the mean embedding)": lambda z: softmax(z.mean(axis=0, keepdims=True))[0],
+            "mean probability": lambda z: np.asarray(softmax(z).mean(axis=0)),
             "the picture with the largest malignant probability":
-                lambda z: fit.softmax(z)[fit.softmax(z)[:, SUSPICIOUS].sum(axis=1).argmax()]}
+                lambda z: softmax(z)[softmax(z)[:, SUSPICIOUS].sum(axis=1).argmax()]}

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibration import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.analysis.patient import Modality
 from macule.data import sources
 from macule.data.record import Record
@@ -67,7 +67,7 @@ def tempered(exam: Exam, logits: Floats) -> Floats:
     shares = np.empty_like(logits)
     for fold in range(FOLDS):
         held = exam.folds == fold
-        shares[held] = fit.softmax(logits[held] / fit.temperature(logits[~held], exam.allowed[~held]))
+        shares[held] = softmax(logits[held] / fit.temperature(logits[~held], exam.allowed[~held]))
     return shares
 
 

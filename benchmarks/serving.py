@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from macule.analysis import preprocess
-from macule.analysis.calibration import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.analysis.preprocess import Preprocessing
 from macule.data.record import Record
 from macule.evaluation import metrics
@@ -135,7 +135,7 @@ def measured(part: Part, moved: Floats) -> tuple[float, ...]:
     """The columns behind the settings. moved: logits, (N, 11)."""
     allowed = np.eye(len(CODES), dtype=bool)[part.truth]
     temperature = fit.temperature(moved, allowed)
-    shares = fit.softmax(moved / temperature)
+    shares = softmax(moved / temperature)
     ham, truth = shares[part.ham][:, HAM], part.truth[part.ham]
     ham /= ham.sum(axis=1, keepdims=True)
     place = np.array([HAM.index(each) for each in truth])

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis.calibration import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.data import kinship
 from macule.data import links as pairs
 from macule.data.record import Record
 from macule.evaluation import metrics
 from macule.evaluation.metrics import Figure, Floats
 from macule.taxonomy import Diagnosis
-from macule.training import bundling, fit
+from macule.training import bundling
 from macule.training.networks.spread import GROUPS, grouped
 from macule.training.prepare import Parts
 from macule.training.recipe import Recipe, Targets
@@ -83,9 +83,9 @@ def load(folder: Path, made: Recipe, parts: Parts, links: Path) -> Scored:
 def _shares(logits: Floats, temperature: float, *, binary: bool) -> Floats:
     """Of two classes, the temperature divides the groups' logits: over eleven it would move the groups' odds."""
     if not binary:
-        return fit.softmax(logits / temperature)
+        return softmax(logits / temperature)
     pair = grouped(logits)
-    return fit.softmax(logits + (pair * (1 / temperature - 1))[:, GROUPS])
+    return softmax(logits + (pair * (1 / temperature - 1))[:, GROUPS])
 
 
 def _name(record: Record) -> str:

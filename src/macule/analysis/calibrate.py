@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis import calibration
 from macule.analysis.bundle import Thresholds
-from macule.analysis.calibration import Calibration
+from macule.analysis.calibration import SUSPICIOUS, Calibration
 from macule.analysis.result import RankedDiagnosis, Risk
 from macule.taxonomy import Diagnosis
-
-SUSPICIOUS = calibration.SUSPICIOUS
 
 
 def probabilities(logits: NDArray[np.floating[Any]], how: Calibration) -> NDArray[np.float64]:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from macule.analysis import calibration
-from macule.analysis.calibration import SUSPICIOUS, Calibration, MalignantSum
+from macule.analysis.calibration import SUSPICIOUS, Calibration, MalignantSum, softmax
 from macule.analysis.gate import Gate
 from macule.data.record import Record
 from macule.errors import Diverged, TooFewPictures
@@ -26,7 +25,6 @@ LEAST_VARIATION = 1e-5
 NEWTON_STEPS, NEWTON_CLOSE, NEWTON_FARTHEST = 50, 1e-6, 1.0
 #: In what each sensitivity is reached: see `strata`.
 WITHIN = "data set and kind of picture"
-softmax = calibration.softmax
 
 
 def offsets(drawn: NDArray[np.float64], *, adjustment: float) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the training extra")
 
 from macule.analysis import gate as gates
-from macule.analysis.calibration import SUSPICIOUS, Calibration
+from macule.analysis.calibration import SUSPICIOUS, Calibration, softmax
 from macule.errors import Diverged, TooFewPictures
 from macule.taxonomy import Diagnosis
 from macule.training import fit
@@ -20,7 +20,7 @@ def sample(n, temperature, seed=0):
     """Logits that are `temperature` times too sharp, and labels drawn as the right logits say, each of one class."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (n, 11))
-    shares = fit.softmax(logits)
+    shares = softmax(logits)
     targets = (shares.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1)
     return logits * temperature, np.eye(11, dtype=bool)[targets]
 
@@ -60,7 +60,7 @@ def test_a_prior_that_was_taken_off_is_found_again():
     """Labels drawn from softmax(factor * logits + shift): factor and shifts, of mean 0, are what was put in."""
     logits, _ = sample(20_000, 1)
     shift = np.where(SUSPICIOUS, -1.0, 0.5)
-    targets = fit.softmax(logits * 0.7 + shift).cumsum(axis=1) < np.random.default_rng(1).random((20_000, 1))
+    targets = softmax(logits * 0.7 + shift).cumsum(axis=1) < np.random.default_rng(1).random((20_000, 1))
     found = fit.malignant_sum(logits, np.eye(11, dtype=bool)[targets.sum(axis=1)])
     assert found.scale == pytest.approx(0.7, abs=0.02)
     assert np.array(found.shift) - np.mean(found.shift) == pytest.approx(shift - shift.mean(), abs=0.1)
@@ -123,7 +123,7 @@ def test_a_sensitivity_is_reached_in_each_stratum_that_can_carry_one():
 
 def test_thresholds():
     logits, allowed = sample(3000, 1.0)
-    shares = fit.softmax(logits)
+    shares = softmax(logits)
     found = fit.thresholds(shares, allowed)
     malignant, positive = shares[:, SUSPICIOUS].sum(axis=1), (allowed & SUSPICIOUS).any(axis=1)
     for name, sensitivity in (("medium", 0.95), ("high", 0.80)):
@@ -141,14 +141,14 @@ def test_a_rare_class_gets_no_threshold_of_its_own():
     logits, allowed = sample(3000, 1.0)
     rare = CODES.index(Diagnosis.MAL_OTH)
     keep = ~allowed[:, rare] | (np.cumsum(allowed[:, rare]) <= 29)
-    found = fit.thresholds(fit.softmax(logits)[keep], allowed[keep])
+    found = fit.thresholds(softmax(logits)[keep], allowed[keep])
     assert "mal_oth" not in found["cannot_exclude"] and "mel" in found["cannot_exclude"]
 
 
 def test_a_label_of_several_classes_counts_for_the_malignant_threshold_and_for_none_of_its_own():
     """"Malignant" of a set that lumps its classes: all suspicious ones are allowed, and none is named."""
     logits, allowed = sample(3000, 1.0)
-    shares, suspicious = fit.softmax(logits), (allowed & SUSPICIOUS).any(axis=1)
+    shares, suspicious = softmax(logits), (allowed & SUSPICIOUS).any(axis=1)
     lumped = np.where(suspicious[:, None], SUSPICIOUS, allowed)
     found, named = fit.thresholds(shares, lumped), fit.thresholds(shares, allowed)
     assert found["cannot_exclude"] == {} and named["cannot_exclude"]
@@ -162,9 +162,9 @@ def test_offsets_take_the_drawn_mixture_back():
     """Menon et al. 2021: all of it, and a network that knows only how common its classes were finds them as likely."""
     drawn = np.array([80.0, 16, 4, 0])
     answer = np.log(np.where(drawn > 0, drawn, 1e-9) / 100)
-    shares = fit.softmax((answer + fit.offsets(drawn, adjustment=1))[None])[0]
+    shares = softmax((answer + fit.offsets(drawn, adjustment=1))[None])[0]
     assert shares[:3] == pytest.approx([1 / 3] * 3)
-    half = fit.softmax((answer + fit.offsets(drawn, adjustment=0.5))[None])[0]
+    half = softmax((answer + fit.offsets(drawn, adjustment=0.5))[None])[0]
     assert half[:3] / half[2] == pytest.approx(np.sqrt(drawn[:3] / drawn[2]))
     assert (fit.offsets(drawn, adjustment=0) == 0).all()
 

@@ -20,12 +20,11 @@ import heads_scoring as scoring
 from heads_embeddings import Linear
 from heads_fit import Basis, Generalised, Material, Setting
 
-from macule.analysis.calibration import SUSPICIOUS
+from macule.analysis.calibration import SUSPICIOUS, softmax
 from macule.analysis.patient import Modality, Patient, encode
 from macule.data.record import Record
 from macule.data.vocabulary import Confirmation
 from macule.taxonomy import Diagnosis
-from macule.training import fit
 from macule.training.recipe import Loss
 
 pytestmark = [pytest.mark.training, pytest.mark.slow]
@@ -128,7 +127,7 @@ def test_each_calibration_gives_probabilities_and_mends_a_wrong_prior(name, mate
     shares = calibration.crossed(calibration.METHODS[name], logits, exam_of(material))
     assert shares.sum(axis=1) == pytest.approx(1)
     assert (shares >= 0).all()
-    plain = fit.softmax(logits)[:, SUSPICIOUS].sum(axis=1)
+    plain = softmax(logits)[:, SUSPICIOUS].sum(axis=1)
     far = [abs(each.mean() - SUSPICIOUS[truth].mean()) for each in (shares[:, SUSPICIOUS].sum(axis=1), plain)]
     assert far[0] <= far[1] + 0.01
     if "malignant" in name:
@@ -157,9 +156,9 @@ def test_pooling_ways_differ_as_they_say():
     logits[0, CODES.index(Diagnosis.MEL)], logits[1, CODES.index(Diagnosis.NV)] = 4.0, 8.0
     found = {name.split(" (")[0]: way(logits) for name, way in pooling.ways("milk10k").items()}
     assert found["mean logits"].argmax() == CODES.index(Diagnosis.NV)
-    assert found["mean probability"] == pytest.approx(fit.softmax(logits).mean(axis=0))
-    assert found["the picture with the largest malignant probability"] == pytest.approx(fit.softmax(logits)[0])
-    assert found["the clinical picture"] == pytest.approx(fit.softmax(logits)[1])
+    assert found["mean probability"] == pytest.approx(softmax(logits).mean(axis=0))
+    assert found["the picture with the largest malignant probability"] == pytest.approx(softmax(logits)[0])
+    assert found["the clinical picture"] == pytest.approx(softmax(logits)[1])
 
 
 def test_an_arm_that_equals_the_first_is_neither_better_nor_worse(material):
@@ -168,7 +167,7 @@ def test_an_arm_that_equals_the_first_is_neither_better_nor_worse(material):
                for each, kind in zip(material.records[:120], kinds, strict=True)]
     exam = scoring.Exam([*material.records, *records], [str(n // 2) for n in range(COUNT + 120)], 50)
     logits = np.random.default_rng(4).normal(size=(COUNT + 120, len(CODES)))
-    wrong, right = fit.softmax(logits), fit.softmax(logits + 6.0 * exam.allowed)
+    wrong, right = softmax(logits), softmax(logits + 6.0 * exam.allowed)
     rows = scoring.compare(exam, {"first": wrong, "same": wrong, "better": right})
     assert not rows[0].ahead
     assert scoring.clear(rows[1]) == "same"
@@ -178,6 +177,6 @@ def test_an_arm_that_equals_the_first_is_neither_better_nor_worse(material):
 
 def test_a_figure_that_cannot_be_measured_is_not_called_the_same(material):
     exam = exam_of(material)  # of HAM10000 alone
-    shares = fit.softmax(np.zeros((COUNT, len(CODES))))
+    shares = softmax(np.zeros((COUNT, len(CODES))))
     rows = scoring.compare(exam, {"first": shares, "other": shares + 0.0})
     assert scoring.clear(rows[1]) == "not measured"
